@@ -1,0 +1,2 @@
+//! The `thinveil` command.
+fn main() {}

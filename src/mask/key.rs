@@ -1,0 +1,68 @@
+//! The user's key. Never stored, never printed, zeroed when dropped.
+
+use std::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::error::{Error, Result};
+
+/// A 32-byte masking key.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct MaskKey([u8; 32]);
+
+/// What a manifest says of a key: enough to tell two keys apart, nothing to guess one by.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct KeyId(pub String);
+
+impl MaskKey {
+    /// A key from its bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> MaskKey {
+        MaskKey(bytes)
+    }
+
+    /// A key from 64 hexadecimal digits, white space around them ignored.
+    pub fn from_hex(text: &str) -> Result<MaskKey> {
+        let hash = blake3::Hash::from_hex(text.trim())
+            .map_err(|_| Error::invalid("a key is 64 hexadecimal digits (thinveil key new)"))?;
+        Ok(MaskKey(*hash.as_bytes()))
+    }
+
+    /// A new key from the operating system's random source.
+    pub fn generate() -> Result<MaskKey> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| Error::Io {
+            action: "draw random bytes from",
+            path: "the operating system".into(),
+            source: error.into(),
+        })?;
+        Ok(MaskKey(bytes))
+    }
+
+    /// The key as 64 hexadecimal digits, for `key new` alone.
+    pub fn to_hex(&self) -> zeroize::Zeroizing<String> {
+        zeroize::Zeroizing::new(blake3::Hash::from_bytes(self.0).to_hex().to_string())
+    }
+
+    /// What a manifest calls this key.
+    pub fn id(&self) -> KeyId {
+        let derived = blake3::derive_key("thinveil 2026 key id", &self.0);
+        KeyId(blake3::Hash::from_bytes(derived).to_hex().chars().take(16).collect())
+    }
+
+    /// The subkey for one purpose. `context` is a constant of the program, `material` tells
+    /// apart what shares the purpose.
+    pub(crate) fn subkey(&self, context: &'static str, material: &[u8]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key(context);
+        hasher.update(&self.0);
+        hasher.update(&(material.len() as u64).to_le_bytes());
+        hasher.update(material);
+        *hasher.finalize().as_bytes()
+    }
+}
+
+impl fmt::Debug for MaskKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MaskKey(id {})", self.id().0)
+    }
+}

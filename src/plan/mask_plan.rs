@@ -1,0 +1,107 @@
+//! The plan: everything that rewriting and finishing need to know, and no key.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Oid;
+use crate::mask::MaskSpec;
+
+/// What will be done to a cluster. Serialises without any key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct MaskPlan {
+    /// Every database that is not a template, in name order.
+    pub databases: Vec<DatabasePlan>,
+}
+
+/// What will be done to one database.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DatabasePlan {
+    /// `pg_database.oid`.
+    pub oid: Oid,
+    /// `pg_database.datname`.
+    pub name: String,
+    /// Relations with a masked or a dropped column, in `schema.table` order.
+    pub relations: Vec<RelationPlan>,
+    /// Indexes over masked columns (key, include, expression or predicate), to be rebuilt.
+    pub indexes: Vec<IndexRef>,
+    /// Materialized views that derive from masked relations, in refresh order, quoted and
+    /// schema-qualified.
+    pub materialized_views: Vec<String>,
+    /// `(column, why)` of kept columns that may hold originals by the user's word:
+    /// `schema.table.column`.
+    pub accepted_columns: Vec<String>,
+}
+
+/// One heap relation to rewrite.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RelationPlan {
+    /// `pg_class.oid`.
+    pub oid: Oid,
+    /// Schema.
+    pub schema: String,
+    /// Table.
+    pub name: String,
+    /// First segment of the main fork, relative to the data directory (`pg_relation_filepath`).
+    pub path: PathBuf,
+    /// First segment of the TOAST table's main fork, if there is one.
+    pub toast_path: Option<PathBuf>,
+    /// Attributes in `attnum` order, dropped ones included.
+    pub attributes: Vec<AttributePlan>,
+}
+
+impl RelationPlan {
+    /// True if any column of the relation is masked.
+    pub fn is_masked(&self) -> bool {
+        self.attributes.iter().any(|attribute| matches!(attribute.action, Action::Mask(_)))
+    }
+}
+
+/// One attribute: how it is stored and what happens to it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AttributePlan {
+    /// Name; PostgreSQL's placeholder for dropped ones.
+    pub name: String,
+    /// How it is laid out in a tuple.
+    pub storage: StorageKind,
+    /// What happens to it.
+    pub action: Action,
+    /// True if rows written before `ADD COLUMN … DEFAULT` take their value from
+    /// `pg_attribute.attmissingval`.
+    pub has_missing: bool,
+}
+
+/// `attlen` and `attalign` of `pg_attribute`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageKind {
+    /// Bytes, or -1 for a varlena, -2 for a C string.
+    pub attlen: i16,
+    /// Alignment in bytes: 1, 2, 4 or 8.
+    pub align: u8,
+}
+
+/// What happens to an attribute's values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// They stay.
+    Keep,
+    /// They are masked.
+    Mask(MaskSpec),
+    /// The column is dropped: what is left of it is zeroed.
+    Zero,
+}
+
+/// An index to rebuild.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct IndexRef {
+    /// `pg_class.oid`.
+    pub oid: Oid,
+    /// Schema.
+    pub schema: String,
+    /// Index.
+    pub name: String,
+    /// Its table's oid.
+    pub table: Oid,
+    /// True if it enforces uniqueness or exclusion.
+    pub unique: bool,
+}
