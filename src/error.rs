@@ -59,6 +59,14 @@ pub enum Error {
     #[error("{}", render_refusals(.0))]
     Refused(Vec<Refusal>),
 
+    /// A rewritten page differs from the raw one outside of masked values: a defect of thinveil,
+    /// caught before it reached a snapshot.
+    #[error("{place}: the rewritten page failed its layout proof; please report this")]
+    LayoutDeviation {
+        /// Where.
+        place: Box<Place>,
+    },
+
     /// A name that nothing has.
     #[error("no {what} named {name:?}")]
     NotFound {

@@ -9,9 +9,12 @@ pub mod error;
 pub mod ids;
 pub mod progress;
 
+pub mod cluster;
 pub mod datum;
 pub mod mask;
+pub mod page;
 pub mod plan;
+pub mod rewrite;
 pub mod rules;
 
 pub use error::{Error, Place, Refusal, Result};

@@ -1,0 +1,13 @@
+//! Mask plan over segments: every page of every planned relation, in parallel and in place.
+//!
+//! A rewritten page is a pure function of the raw page, the plan and the key. Nothing here opens
+//! a table by name or talks to a server.
+
+mod heap;
+mod job;
+mod page;
+mod sample;
+mod toast;
+
+pub use job::{RewriteJob, RewriteReport};
+pub use sample::{ColumnOriginals, SAMPLE_PER_COLUMN};
