@@ -1,0 +1,54 @@
+//! Masked heaps are set aside while the private server works.
+//!
+//! A server that reads a heap writes to it: hint bits, and with them checksums and `pd_lsn`, on
+//! whatever pages it came by. Masked heaps would then differ from run to run, and from what was
+//! proven of them. So the server gets copies, and the proven files come back afterwards. Nothing
+//! that the server is asked to do changes what a heap says.
+
+use std::path::{Path, PathBuf};
+
+use crate::cluster::{ControlFile, segments};
+use crate::error::{Error, Result};
+use crate::plan::MaskPlan;
+use crate::progress::Cancel;
+
+/// How a file is copied: shares blocks where the file system can, keeps owner and mode.
+pub type CopyFile<'a> = &'a (dyn Fn(&Path, &Path) -> Result<()> + Sync);
+
+/// Files set aside, with where they belong.
+pub(super) struct KeptHeaps(Vec<(PathBuf, PathBuf)>);
+
+impl KeptHeaps {
+    /// Moves the masked relations' segments into the new directory `aside`, on the same file
+    /// system, and puts copies in their place.
+    pub(super) fn set_aside(
+        plan: &MaskPlan,
+        pgdata: &Path,
+        control: &ControlFile,
+        aside: &Path,
+        copy: CopyFile<'_>,
+        cancel: &Cancel,
+    ) -> Result<KeptHeaps> {
+        std::fs::create_dir(aside).map_err(Error::io("create", aside))?;
+        let mut kept = Vec::new();
+        let relations = plan.databases.iter().flat_map(|database| &database.relations);
+        for relation in relations.filter(|relation| relation.is_masked()) {
+            for segment in segments(&pgdata.join(&relation.path), control.relseg_size)? {
+                cancel.check()?;
+                let away = aside.join(kept.len().to_string());
+                std::fs::rename(&segment.path, &away).map_err(Error::io("move", &segment.path))?;
+                copy(&away, &segment.path)?;
+                kept.push((away, segment.path));
+            }
+        }
+        Ok(KeptHeaps(kept))
+    }
+
+    /// Puts the files back; the server must have stopped.
+    pub(super) fn put_back(self, aside: &Path) -> Result<()> {
+        for (away, home) in self.0 {
+            std::fs::rename(&away, &home).map_err(Error::io("move", &away))?;
+        }
+        std::fs::remove_dir(aside).map_err(Error::io("remove", aside))
+    }
+}
