@@ -9,9 +9,11 @@ pub mod error;
 pub mod ids;
 pub mod progress;
 
+pub mod cluster;
 pub mod datum;
 pub mod mask;
 pub mod plan;
 pub mod rules;
+pub mod storage;
 
 pub use error::{Error, Place, Refusal, Result};

@@ -1,0 +1,15 @@
+//! A data directory and the servers that run on it.
+
+pub mod binaries;
+pub mod config;
+mod launch;
+mod process;
+pub mod sandbox;
+pub mod server;
+mod settings;
+mod single_user;
+mod sql;
+
+pub use process::{Postmaster, find_postmaster};
+pub use single_user::{SingleUser, bootstrap_superuser};
+pub use sql::{quote_ident, quote_literal, sql_error};
