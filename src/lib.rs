@@ -12,10 +12,13 @@ pub mod progress;
 pub mod audit;
 pub mod cluster;
 pub mod datum;
+pub mod finish;
 pub mod mask;
 pub mod page;
 pub mod plan;
+pub mod pool;
 pub mod rewrite;
 pub mod rules;
+pub mod storage;
 
 pub use error::{Error, Place, Refusal, Result};

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::server::Limits;
 use crate::error::{Error, Result};
 use crate::ids::{Lsn, PgMajor};
 use crate::page::BLCKSZ;
@@ -33,20 +34,7 @@ pub struct ControlFile {
     /// True if pages carry checksums.
     pub checksums: bool,
     /// `max_connections` and its like when the server last ran: recovery needs as much.
-    pub limits: ServerLimits,
-}
-
-/// Settings that a server which recovers this cluster must not undercut.
-#[derive(Clone, Copy, Debug)]
-pub struct ServerLimits {
-    /// `max_connections`.
-    pub max_connections: u32,
-    /// `max_worker_processes`.
-    pub max_worker_processes: u32,
-    /// `max_prepared_transactions`.
-    pub max_prepared_transactions: u32,
-    /// `max_locks_per_transaction`.
-    pub max_locks_per_transaction: u32,
+    pub limits: Limits,
 }
 
 /// Offsets in `ControlFileData`, where majors differ.
@@ -108,7 +96,7 @@ impl ControlFile {
             relseg_size: u32_at(220)?,
             wal_segment_size: u32_at(228)?,
             checksums: u32_at(252)? != 0,
-            limits: ServerLimits {
+            limits: Limits {
                 max_connections: u32_at(180)?,
                 max_worker_processes: u32_at(184)?,
                 max_prepared_transactions: u32_at(192)?,

@@ -1,9 +1,22 @@
-//! A PostgreSQL data directory: its control file and segments.
+//! A PostgreSQL data directory, and the servers that run on it.
 
+pub mod binaries;
+pub mod catalog;
+pub mod config;
 mod control;
 mod file_map;
+mod launch;
+mod process;
+pub mod sandbox;
 mod segments;
+pub mod server;
+mod settings;
+mod single_user;
+mod sql;
 
-pub use control::{ClusterState, ControlFile, ServerLimits};
+pub use control::{ClusterState, ControlFile};
 pub use file_map::{FileAttribute, FileMap, FileOwner};
+pub use process::{Postmaster, find_postmaster};
 pub use segments::{Segment, segments};
+pub use single_user::{SingleUser, bootstrap_superuser};
+pub use sql::{quote_ident, quote_literal, sql_error};

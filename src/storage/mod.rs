@@ -1,0 +1,204 @@
+//! How a pool's volumes share blocks. Blind to PostgreSQL: a volume is a directory tree.
+//!
+//! Every driver keeps the same promises ([`Driver`]); they differ in what a clone costs.
+//! `storage` never follows a symbolic link of a tree it copies.
+
+mod copy;
+mod file;
+mod overlay;
+mod probe;
+mod reflink;
+mod sync;
+mod tree;
+mod usage;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::progress::Cancel;
+
+pub use copy::Copy;
+pub use overlay::Overlay;
+pub use probe::{Probe, Tried, probe};
+pub use reflink::Reflink;
+pub use sync::{fsync_dir, sync_volume};
+
+/// A way to share blocks between volumes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum DriverKind {
+    /// Files share extents (XFS, btrfs).
+    Reflink,
+    /// An overlay mount on top of the snapshot; a written file is copied whole. Needs root.
+    Overlay,
+    /// Full copies. Works anywhere.
+    Copy,
+}
+
+impl DriverKind {
+    /// Every kind, thinnest first.
+    pub const ALL: [DriverKind; 3] = [DriverKind::Reflink, DriverKind::Overlay, DriverKind::Copy];
+
+    /// The name, as in `--driver` and in `--json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            DriverKind::Reflink => "reflink",
+            DriverKind::Overlay => "overlay",
+            DriverKind::Copy => "copy",
+        }
+    }
+
+    /// The driver of this kind.
+    pub fn driver(self) -> Box<dyn Driver> {
+        match self {
+            DriverKind::Reflink => Box::new(Reflink),
+            DriverKind::Overlay => Box::new(Overlay),
+            DriverKind::Copy => Box::new(Copy),
+        }
+    }
+}
+
+impl fmt::Display for DriverKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What the user asked for when the pool was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DriverChoice {
+    /// The thinnest that works there, found by trying.
+    #[default]
+    Auto,
+    /// This one, or an error that says why it does not work there.
+    Only(DriverKind),
+}
+
+impl FromStr for DriverChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<DriverChoice> {
+        match text {
+            "auto" => Ok(DriverChoice::Auto),
+            "zfs" | "btrfs" => Err(Error::invalid(format!(
+                "driver {text} is not supported yet: use reflink (XFS, btrfs), overlay or copy"
+            ))),
+            other => DriverKind::ALL
+                .into_iter()
+                .find(|kind| kind.name() == other)
+                .map(DriverChoice::Only)
+                .ok_or_else(|| {
+                    Error::invalid(format!(
+                        "no driver named {other:?}: use auto, reflink, overlay or copy"
+                    ))
+                }),
+        }
+    }
+}
+
+/// Bytes on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// Bytes that go away with this volume.
+    pub own_bytes: u64,
+    /// Bytes that another volume holds as well.
+    pub shared_bytes: u64,
+}
+
+/// What a driver needs and gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Clones share blocks with what they were cloned from.
+    pub shares_blocks: bool,
+    /// Volumes are mounts: they need root, and [`Driver::attach`] after a reboot.
+    pub mounts: bool,
+}
+
+/// How a caller watches a copy and stops it.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Checked between chunks; a raised flag ends the copy with [`Error::Cancelled`].
+    pub cancel: &'a Cancel,
+    /// Called with each number of bytes done, from several threads.
+    pub bytes: &'a (dyn Fn(u64) + Sync),
+}
+
+impl<'a> Watch<'a> {
+    /// Cancellable, unwatched.
+    pub fn silent(cancel: &'a Cancel) -> Watch<'a> {
+        Watch { cancel, bytes: &|_| () }
+    }
+}
+
+/// A tree to bring into a volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// A directory outside the pool. It may itself be reached through a link; links inside it are
+    /// not followed.
+    pub source: PathBuf,
+    /// Where in the volume it goes; relative, without `..`.
+    pub target: PathBuf,
+}
+
+impl Root {
+    /// `source` goes to `target`.
+    pub fn new(source: impl Into<PathBuf>, target: impl Into<PathBuf>) -> Root {
+        Root { source: source.into(), target: target.into() }
+    }
+}
+
+/// What [`Driver::ingest`] did, and what it left out for the caller to weigh.
+#[derive(Clone, Debug, Default)]
+pub struct Ingested {
+    /// Regular files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Symbolic links: not followed, not copied. `(path in the volume, what it said)`.
+    pub links: Vec<(PathBuf, PathBuf)>,
+    /// Sockets, pipes and devices: not copied. Paths in the volume.
+    pub special: Vec<PathBuf>,
+}
+
+/// A way to make, share and remove volumes.
+///
+/// After a crash in the middle of any method, [`Driver::destroy`] on that volume removes what there
+/// is of it; nothing else is touched. No method syncs: [`sync_volume`] does.
+pub trait Driver: Send + Sync + fmt::Debug {
+    /// Which one it is.
+    fn kind(&self) -> DriverKind;
+
+    /// What it needs and gives.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Copies trees from outside into the new volume `volume`, with owners, modes and times.
+    ///
+    /// Success: every regular file and directory of the roots is there. Failure: the volume may be
+    /// there in part. A file that vanishes while being copied is an error.
+    fn ingest(&self, roots: &[Root], volume: &Path, watch: &Watch<'_>) -> Result<Ingested>;
+
+    /// Makes `to`, which must not exist, a writable copy of `from`, which nobody may write meanwhile
+    /// or, with a driver that mounts, ever again.
+    ///
+    /// Success: `to` is attached and equal to `from`. Failure: `to` may be there in part.
+    fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()>;
+
+    /// Makes a volume usable after a reboot. True if there was something to do.
+    fn attach(&self, volume: &Path) -> Result<bool>;
+
+    /// Undoes [`Driver::attach`], so that the volume's parent can be renamed. Fails while a process
+    /// works in it. A volume that is not attached stays so, with success.
+    fn detach(&self, volume: &Path) -> Result<()>;
+
+    /// Removes a volume, whole or in part, attached or not. A volume that is not there is a success.
+    /// Failure: call it again.
+    fn destroy(&self, volume: &Path) -> Result<()>;
+
+    /// Bytes that the volume holds.
+    fn usage(&self, volume: &Path) -> Result<Usage>;
+}

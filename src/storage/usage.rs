@@ -1,0 +1,72 @@
+//! Bytes that a tree holds, and which of them others hold too.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use fiemap::{Fiemap, FiemapExtentFlags};
+use rayon::prelude::*;
+use walkdir::WalkDir;
+
+use super::Usage;
+use super::tree::walk_error;
+use crate::error::Result;
+
+/// Asks the file system about every file's extents; where it can't tell, blocks count as own.
+///
+/// Files that vanish meanwhile (a running clone's) count as nothing.
+pub(super) fn extents(tree: &Path) -> Result<Usage> {
+    Ok(files(tree)?
+        .par_iter()
+        .map(|path| of_file(path).unwrap_or_default())
+        .reduce(Usage::default, add))
+}
+
+/// Allocated bytes of all files, hard links and sharing aside.
+pub(super) fn allocated(tree: &Path) -> Result<u64> {
+    Ok(files(tree)?
+        .par_iter()
+        .map(|path| path.symlink_metadata().map_or(0, |meta| meta.blocks() * 512))
+        .sum())
+}
+
+fn add(left: Usage, right: Usage) -> Usage {
+    Usage {
+        own_bytes: left.own_bytes + right.own_bytes,
+        shared_bytes: left.shared_bytes + right.shared_bytes,
+    }
+}
+
+fn files(tree: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in WalkDir::new(tree).follow_links(false) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => found.push(entry.into_path()),
+            Ok(_) => (),
+            Err(error)
+                if error.io_error().is_some_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+                    && error.depth() > 0 => {}
+            Err(error) => return Err(walk_error(error)),
+        }
+    }
+    Ok(found)
+}
+
+fn of_file(path: &Path) -> std::io::Result<Usage> {
+    let meta = path.symlink_metadata()?;
+    let allocated = meta.blocks() * 512;
+    if allocated == 0 {
+        return Ok(Usage::default());
+    }
+    let mut usage = Usage::default();
+    for extent in Fiemap::new_from_path(path)? {
+        let Ok(extent) = extent else {
+            return Ok(Usage { own_bytes: allocated, shared_bytes: 0 });
+        };
+        if extent.fe_flags.contains(FiemapExtentFlags::SHARED) {
+            usage.shared_bytes += extent.fe_length;
+        } else {
+            usage.own_bytes += extent.fe_length;
+        }
+    }
+    Ok(usage)
+}
