@@ -9,6 +9,7 @@ pub mod error;
 pub mod ids;
 pub mod progress;
 
+pub mod cluster;
 pub mod datum;
 pub mod mask;
 pub mod plan;
