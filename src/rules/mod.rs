@@ -2,8 +2,15 @@
 //!
 //! Knows no catalog: whether a table exists is the planner's business.
 
+mod guess;
+mod mask_name;
+mod nearest;
+mod read;
 mod rule_set;
+mod write;
 
-pub use rule_set::{
-    ColumnRule, DatabaseRules, MaskName, MaskOptions, RuleSet, TableRules, Unlisted,
-};
+pub use guess::{Guess, guess};
+pub use mask_name::{MaskName, UnknownMask};
+pub use nearest::{did_you_mean, nearest};
+pub use rule_set::{ColumnRule, DatabaseRules, MaskOptions, RuleSet, TableRules, Unlisted};
+pub use write::{rule_line, table_header};

@@ -1,8 +1,10 @@
-//! The rule set and its TOML form.
+//! The rule set.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+use super::MaskName;
 
 /// A checked rule file.
 #[derive(Clone, Debug)]
@@ -15,6 +17,24 @@ pub struct RuleSet {
     pub databases: BTreeMap<String, DatabaseRules>,
     /// blake3 of the rule file's bytes, in hex: what the manifest names as `rules_hash`.
     pub hash: String,
+}
+
+impl RuleSet {
+    /// A rule set made by a program. Its hash is that of its [`RuleSet::to_toml`].
+    pub fn new(
+        unlisted: Unlisted,
+        allow_preload: Vec<String>,
+        databases: BTreeMap<String, DatabaseRules>,
+    ) -> RuleSet {
+        let mut rules = RuleSet { unlisted, allow_preload, databases, hash: String::new() };
+        rules.hash = blake3::hash(rules.to_toml().as_bytes()).to_hex().to_string();
+        rules
+    }
+
+    /// What happens to an unlisted column of this database.
+    pub fn unlisted_in(&self, database: &str) -> Unlisted {
+        self.databases.get(database).and_then(|rules| rules.unlisted).unwrap_or(self.unlisted)
+    }
 }
 
 /// What happens to a column that no rule names.
@@ -31,6 +51,9 @@ pub enum Unlisted {
 /// Rules of one database, by `schema.table`.
 #[derive(Clone, Debug, Default)]
 pub struct DatabaseRules {
+    /// What happens to a column of this database that no rule names, if not what
+    /// [`RuleSet::unlisted`] says.
+    pub unlisted: Option<Unlisted>,
     /// Rules by `schema.table`.
     pub tables: BTreeMap<String, TableRules>,
 }
@@ -53,48 +76,22 @@ pub struct ColumnRule {
     pub accept_originals: bool,
 }
 
-/// The masks there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MaskName {
-    /// Leave the value as it is.
-    Keep,
-    /// A given name of the same length.
-    FirstName,
-    /// A family name of the same length.
-    LastName,
-    /// A given and a family name of the same length.
-    FullName,
-    /// An address in a reserved domain.
-    Email,
-    /// Other digits in the same places.
-    Phone,
-    /// A house number and a street.
-    StreetAddress,
-    /// A city.
-    City,
-    /// A company.
-    Company,
-    /// Word-like filler.
-    Text,
-    /// One filler character throughout, or the type's zero.
-    Redact,
-    /// One given value, cut or padded.
-    Constant,
-    /// A keyed permutation of the digits. Injective.
-    Digits,
-    /// A keyed permutation of digits and letters, each within its class. Injective.
-    Alphanumeric,
-    /// A keyed permutation of whole numbers with as many digits, or noise.
-    Integer,
-    /// A keyed permutation of numbers with as many digits, or noise.
-    Numeric,
-    /// A date some days away.
-    DateShift,
-    /// A timestamp or time some seconds away.
-    TimestampShift,
-    /// A keyed permutation of UUIDs. Injective.
-    Uuid,
+impl ColumnRule {
+    /// A rule that names a mask and nothing else.
+    pub fn new(mask: MaskName) -> ColumnRule {
+        ColumnRule {
+            mask,
+            domain: None,
+            options: MaskOptions::default(),
+            confirm_check: false,
+            accept_originals: false,
+        }
+    }
+
+    /// The domain that the rule's mask belongs to.
+    pub fn domain(&self) -> &str {
+        self.domain.as_deref().unwrap_or(self.mask.as_str())
+    }
 }
 
 /// Options of masks. Which mask takes which is checked when the rule file is read.

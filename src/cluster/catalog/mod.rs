@@ -1,0 +1,22 @@
+//! What a cluster holds: databases, relations, columns, indexes, constraints and what derives
+//! from what.
+//!
+//! The structs are plain and public, so that a plan can be tried against a catalog that no server
+//! has. [`read_cluster`] and [`read_database`] fill them from a live server; no row of a user's
+//! table is ever read.
+
+mod model;
+mod node_tree;
+mod read_cluster;
+mod read_database;
+mod read_objects;
+mod sql;
+mod value;
+
+pub use model::{
+    Catalog, CheckConstraint, ClusterInfo, Column, Database, DatabaseInfo, Derivation, Domain,
+    ExtendedStatistics, ForeignKey, Generated, Index, PartitionKey, Persistence, Relation,
+    RelationKind, Role, Tablespace, Toast, TypeName,
+};
+pub use read_cluster::read_cluster;
+pub use read_database::read_database;

@@ -1,0 +1,216 @@
+//! What one database holds: relations and their columns.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use postgres::Client;
+
+use super::model::{
+    Column, Database, DatabaseInfo, Generated, PartitionKey, Persistence, Relation, RelationKind,
+    Toast, TypeName,
+};
+use super::node_tree::{columns_in, expand_whole_row};
+use super::read_cluster::server_major;
+use super::value::{cell, oid, rows, sql_error};
+use super::{read_objects, sql};
+use crate::error::{Error, Result};
+use crate::ids::Oid;
+
+/// Reads what a database holds. `client` is connected to it, as a superuser. Reads catalogs alone.
+pub fn read_database(client: &mut Client, info: &DatabaseInfo) -> Result<Database> {
+    // Names in the texts that PostgreSQL makes (types, definitions) come out qualified.
+    client
+        .batch_execute("SET search_path = ''")
+        .map_err(|error| sql_error("the search path", &error))?;
+    let major = server_major(client)?;
+    let types = Types::read(client)?;
+    let mut columns = read_columns(client, &types)?;
+    let parents = read_parents(client)?;
+    let mut partition_keys = read_partition_keys(client)?;
+
+    let mut relations = Vec::new();
+    let what = "relations";
+    for row in rows(client, what, &sql::relations())? {
+        let relation = oid(&row, 0, what)?;
+        let toast_path: Option<String> = cell(&row, 8, what)?;
+        let path: Option<String> = cell(&row, 6, what)?;
+        relations.push(Relation {
+            oid: relation,
+            schema: cell(&row, 1, what)?,
+            name: cell(&row, 2, what)?,
+            kind: relation_kind(cell(&row, 3, what)?)?,
+            persistence: match cell(&row, 4, what)? {
+                "u" => Persistence::Unlogged,
+                _ => Persistence::Permanent,
+            },
+            access_method: cell(&row, 5, what)?,
+            path: path.map(Into::into),
+            toast: match toast_path {
+                Some(path) => Some(Toast { oid: oid(&row, 7, what)?, path: path.into() }),
+                None => None,
+            },
+            columns: columns.remove(&relation).unwrap_or_default(),
+            parents: parents.get(&relation).cloned().unwrap_or_default(),
+            is_partition: cell(&row, 9, what)?,
+            partition_key: partition_keys.remove(&relation),
+            is_populated: cell(&row, 10, what)?,
+            estimated_rows: cell(&row, 11, what)?,
+            extension: cell(&row, 12, what)?,
+        });
+    }
+
+    let attributes: BTreeMap<Oid, Vec<i16>> = relations
+        .iter()
+        .map(|relation| (relation.oid, relation.live_columns().map(|c| c.attnum).collect()))
+        .collect();
+    let (checks, domains) = read_objects::checks(client, &attributes, &types)?;
+    Ok(Database {
+        info: info.clone(),
+        indexes: read_objects::indexes(client, &attributes, &parents)?,
+        foreign_keys: read_objects::foreign_keys(client, &attributes)?,
+        checks,
+        domains,
+        derivations: read_objects::derivations(client, &attributes)?,
+        statistics: read_objects::statistics(client, major, &attributes)?,
+        large_objects: read_objects::large_objects(client)?,
+        relations,
+    })
+}
+
+fn relation_kind(relkind: &str) -> Result<RelationKind> {
+    Ok(match relkind {
+        "r" => RelationKind::Table,
+        "p" => RelationKind::PartitionedTable,
+        "m" => RelationKind::MaterializedView,
+        "v" => RelationKind::View,
+        "f" => RelationKind::ForeignTable,
+        "S" => RelationKind::Sequence,
+        other => return Err(Error::invalid(format!("unknown kind of relation {other:?}"))),
+    })
+}
+
+fn read_columns(client: &mut Client, types: &Types) -> Result<BTreeMap<Oid, Vec<Column>>> {
+    let mut columns: BTreeMap<Oid, Vec<Column>> = BTreeMap::new();
+    let what = "columns";
+    let mut trees: BTreeMap<(Oid, i16), BTreeSet<i16>> = BTreeMap::new();
+    for row in rows(client, what, &sql::columns())? {
+        let relation = oid(&row, 0, what)?;
+        let attnum: i16 = cell(&row, 1, what)?;
+        let dropped: bool = cell(&row, 3, what)?;
+        let generated: &str = cell(&row, 10, what)?;
+        if let Some(tree) = cell::<Option<&str>>(&row, 12, what)? {
+            let mut over = columns_in(tree);
+            over.extend(cell::<Option<Vec<i16>>>(&row, 13, what)?.unwrap_or_default());
+            trees.insert((relation, attnum), over);
+        }
+        let (base_type, domains) =
+            if dropped { (None, Vec::new()) } else { types.resolve(oid(&row, 6, what)?) };
+        columns.entry(relation).or_default().push(Column {
+            attnum,
+            name: cell(&row, 2, what)?,
+            dropped,
+            attlen: cell(&row, 4, what)?,
+            align: match cell(&row, 5, what)? {
+                "c" => 1,
+                "s" => 2,
+                "d" => 8,
+                _ => 4,
+            },
+            base_type,
+            domains,
+            declared_type: cell(&row, 7, what)?,
+            not_null: cell(&row, 8, what)?,
+            is_identity: !cell::<&str>(&row, 9, what)?.is_empty(),
+            generated: match generated {
+                "" => None,
+                kind => Some(Generated { stored: kind == "s", columns: BTreeSet::new() }),
+            },
+            has_missing: cell(&row, 11, what)?,
+        });
+    }
+    for (relation, columns) in &mut columns {
+        let all: Vec<i16> = columns.iter().filter(|c| !c.dropped).map(|c| c.attnum).collect();
+        for column in columns {
+            let over = trees.remove(&(*relation, column.attnum));
+            if let (Some(generated), Some(over)) = (&mut column.generated, over) {
+                generated.columns = expand_whole_row(over, &all);
+                generated.columns.remove(&column.attnum);
+            }
+        }
+    }
+    Ok(columns)
+}
+
+fn read_parents(client: &mut Client) -> Result<BTreeMap<Oid, Vec<Oid>>> {
+    let mut parents: BTreeMap<Oid, Vec<Oid>> = BTreeMap::new();
+    let what = "inheritance";
+    for row in rows(client, what, sql::INHERITANCE)? {
+        parents.entry(oid(&row, 0, what)?).or_default().push(oid(&row, 1, what)?);
+    }
+    Ok(parents)
+}
+
+fn read_partition_keys(client: &mut Client) -> Result<BTreeMap<Oid, PartitionKey>> {
+    let mut keys = BTreeMap::new();
+    let what = "partition keys";
+    for row in rows(client, what, sql::PARTITION_KEYS)? {
+        let mut columns: BTreeSet<i16> =
+            cell::<Vec<i16>>(&row, 1, what)?.into_iter().filter(|&attnum| attnum > 0).collect();
+        columns.extend(cell::<Option<Vec<i16>>>(&row, 3, what)?.unwrap_or_default());
+        if let Some(tree) = cell::<Option<&str>>(&row, 4, what)? {
+            columns.extend(columns_in(tree).into_iter().filter(|&attnum| attnum > 0));
+        }
+        keys.insert(
+            oid(&row, 0, what)?,
+            PartitionKey { columns, definition: cell(&row, 2, what)? },
+        );
+    }
+    Ok(keys)
+}
+
+/// `pg_type`, to see through domains.
+pub(super) struct Types(BTreeMap<Oid, TypeRow>);
+
+struct TypeRow {
+    name: TypeName,
+    /// Of a domain: what it is over.
+    base: Option<Oid>,
+}
+
+impl Types {
+    fn read(client: &mut Client) -> Result<Types> {
+        let mut types = BTreeMap::new();
+        let what = "types";
+        for row in rows(client, what, sql::TYPES)? {
+            let is_domain = cell::<&str>(&row, 3, what)? == "d";
+            types.insert(
+                oid(&row, 0, what)?,
+                TypeRow {
+                    name: TypeName { schema: cell(&row, 1, what)?, name: cell(&row, 2, what)? },
+                    base: if is_domain { Some(oid(&row, 4, what)?) } else { None },
+                },
+            );
+        }
+        Ok(Types(types))
+    }
+
+    /// A type's name.
+    pub(super) fn name(&self, oid: Oid) -> Option<&TypeName> {
+        self.0.get(&oid).map(|row| &row.name)
+    }
+
+    /// The base type, and the domains passed on the way to it, outermost first.
+    fn resolve(&self, mut oid: Oid) -> (Option<TypeName>, Vec<Oid>) {
+        let mut domains = Vec::new();
+        while let Some(row) = self.0.get(&oid) {
+            match row.base {
+                // A domain can't be over itself; the bound keeps a damaged catalog from hanging us.
+                Some(base) if domains.len() < 64 => {
+                    domains.push(oid);
+                    oid = base;
+                }
+                _ => return (Some(row.name.clone()), domains),
+            }
+        }
+        (None, domains)
+    }
+}

@@ -1,0 +1,311 @@
+//! What a column most likely holds, by its name and type.
+//!
+//! Names are taken apart into words, so that `firstName`, `first_name` and `FIRSTNAME` are one.
+//! English, German, French, Spanish, Italian, Portuguese, Dutch and Polish words are known.
+
+use super::{ColumnRule, MaskName};
+use crate::datum::ValueType;
+
+/// A rule that a person should look at, with how sure the guess is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guess {
+    /// The rule.
+    pub rule: ColumnRule,
+    /// What it rests on; `None` if the name says enough.
+    pub doubt: Option<&'static str>,
+}
+
+/// What the words of a name stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Secret,
+    Email,
+    Phone,
+    FirstName,
+    LastName,
+    FullName,
+    Street,
+    City,
+    Company,
+    Postcode,
+    Number,
+    Login,
+    Birth,
+    Money,
+    Prose,
+    Neutral,
+}
+
+/// Words by kind. The first kind with a match wins, so what is more telling stands first.
+const WORDS: &[(Kind, &str)] = &[
+    (
+        Kind::Secret,
+        "password passwd pwd passwort kennwort motdepasse contrasena contraseña senha wachtwoord \
+         haslo secret token apikey api_key salt password_hash private_key otp pin cvv cvc",
+    ),
+    (
+        Kind::Email,
+        "email emails mail e_mail emailaddress mailadresse courriel correo mejl posta_elettronica",
+    ),
+    (
+        Kind::Phone,
+        "phone phones telephone tel mobile cell cellphone fax telefon telefonnummer handy mobil \
+         rufnummer portable telefono teléfono movil móvil celular cellulare telefone telefoon \
+         komorka msisdn phonenumber phone_number whatsapp",
+    ),
+    (
+        Kind::FirstName,
+        "first_name firstname given_name givenname forename fname vorname prenom prénom \
+         primer_nombre nombre nome_proprio voornaam imie imię middle_name middlename",
+    ),
+    (
+        Kind::LastName,
+        "last_name lastname surname family_name familyname lname nachname familienname \
+         nom_de_famille nomfamille apellido apellidos cognome sobrenome apelido achternaam \
+         nazwisko maiden_name",
+    ),
+    (
+        Kind::Company,
+        "company company_name employer firma firmenname unternehmen entreprise societe société \
+         empresa azienda bedrijf przedsiebiorstwo organisation_name organization_name",
+    ),
+    (
+        Kind::FullName,
+        "full_name fullname display_name real_name person_name contact_name customer_name \
+         user_full_name client_name patient_name employee_name account_holder cardholder \
+         card_holder kontoinhaber nom_complet nombre_completo nome_completo beneficiary",
+    ),
+    (
+        Kind::Street,
+        "street street_address address addr address_line address1 address2 address_1 address_2 \
+         line1 line2 strasse straße anschrift adresse rue direccion dirección calle indirizzo via \
+         endereco endereço rua adres straat ulica shipping_address billing_address",
+    ),
+    (Kind::City, "city town ort stadt wohnort ville ciudad citta città cidade stad plaats miasto"),
+    (
+        Kind::Postcode,
+        "zip zipcode zip_code postcode postal_code postalcode plz code_postal codigo_postal cap cep",
+    ),
+    (
+        Kind::Number,
+        "iban bic swift account_number bank_account konto kontonummer ssn social_security \
+         sozialversicherungsnummer nir dni nie cpf cnpj nif pesel bsn codice_fiscale tax_id vat \
+         vat_id vat_number tin passport passport_number reisepass personalausweis id_card \
+         national_id license_number licence_number driving_licence license_plate kennzeichen \
+         card_number credit_card creditcard pan mrn patient_number insurance_number \
+         versicherungsnummer imei imsi serial_number steuernummer",
+    ),
+    (
+        Kind::Login,
+        "username user_name login nick nickname handle benutzername pseudo usuario utente \
+         gebruikersnaam screen_name skype twitter instagram",
+    ),
+    (
+        Kind::Birth,
+        "birth birthday birthdate birth_date date_of_birth dob born geburtsdatum geburtstag \
+         geboren naissance nacimiento nascita nascimento geboortedatum urodzenia data_urodzenia",
+    ),
+    (
+        Kind::Money,
+        "salary wage income balance gehalt lohn einkommen kontostand saldo salaire revenu solde \
+         salario sueldo ingresos stipendio reddito salaris inkomen credit_limit net_worth",
+    ),
+    (
+        Kind::Prose,
+        "note notes comment comments remark remarks description body message messages text \
+         content bio biography about memo feedback review reason notiz notizen bemerkung \
+         bemerkungen beschreibung kommentar nachricht remarque commentaire notas comentario \
+         descripcion descrizione commento opmerking uwagi opis diagnosis subject details",
+    ),
+    (
+        Kind::Neutral,
+        "id ids key uid guid oid code type kind status state flag version lang language locale \
+         currency country country_code timezone tz count counter qty quantity quantite menge \
+         anzahl total price preis prix precio amount rate percent position rank sort_order level \
+         size weight width height sku category tag slug created updated deleted modified created_at \
+         updated_at deleted_at at on date timestamp ts inserted expires active enabled disabled \
+         verified confirmed is has method channel priority year month day week",
+    ),
+];
+
+/// Guesses the rule for a column. `value_type` is `None` for types that masks don't know.
+pub fn guess(column: &str, value_type: Option<ValueType>) -> Guess {
+    let kind = kind_of(column);
+    let Some(value_type) = value_type else {
+        let doubt = "values of this type can't be masked yet";
+        return Guess { rule: ColumnRule::new(MaskName::Keep), doubt: Some(doubt) };
+    };
+    let sure = |mask| Guess { rule: ColumnRule::new(mask), doubt: None };
+    let unsure = |mask| Guess {
+        rule: ColumnRule::new(mask),
+        doubt: Some("the name does not say what it holds"),
+    };
+    match value_type {
+        ValueType::Text | ValueType::Bpchar => match kind {
+            Some(Kind::Neutral) => sure(MaskName::Keep),
+            Some(kind) => sure(text_mask(kind)),
+            None => unsure(MaskName::Text),
+        },
+        ValueType::Int2 | ValueType::Int4 | ValueType::Int8 => match kind {
+            Some(Kind::Phone | Kind::Number | Kind::Money | Kind::Secret | Kind::Postcode) => {
+                sure(MaskName::Integer)
+            }
+            Some(Kind::Neutral) => sure(MaskName::Keep),
+            _ => unsure(MaskName::Keep),
+        },
+        ValueType::Numeric => match kind {
+            Some(Kind::Money | Kind::Number) => sure(MaskName::Numeric),
+            Some(Kind::Neutral) => sure(MaskName::Keep),
+            _ => unsure(MaskName::Keep),
+        },
+        ValueType::Float4 | ValueType::Float8 => match kind {
+            Some(Kind::Money) => sure(MaskName::Redact),
+            Some(Kind::Neutral) => sure(MaskName::Keep),
+            _ => unsure(MaskName::Keep),
+        },
+        ValueType::Date => match kind {
+            Some(Kind::Birth) => sure(MaskName::DateShift),
+            Some(Kind::Neutral) => sure(MaskName::Keep),
+            _ => unsure(MaskName::Keep),
+        },
+        ValueType::Timestamp | ValueType::TimestampTz | ValueType::Time => match kind {
+            Some(Kind::Birth) => sure(MaskName::TimestampShift),
+            Some(Kind::Neutral) => sure(MaskName::Keep),
+            _ => unsure(MaskName::Keep),
+        },
+        ValueType::Bool => sure(MaskName::Keep),
+        ValueType::Uuid => match kind {
+            Some(Kind::Secret) => sure(MaskName::Uuid),
+            _ => sure(MaskName::Keep),
+        },
+    }
+    .with_shift()
+}
+
+impl Guess {
+    fn with_shift(mut self) -> Guess {
+        match self.rule.mask {
+            MaskName::DateShift => self.rule.options.days = Some(30),
+            MaskName::TimestampShift => self.rule.options.seconds = Some(30 * 86_400),
+            _ => {}
+        }
+        self
+    }
+}
+
+fn text_mask(kind: Kind) -> MaskName {
+    match kind {
+        Kind::Secret => MaskName::Redact,
+        Kind::Email => MaskName::Email,
+        Kind::Phone => MaskName::Phone,
+        Kind::FirstName => MaskName::FirstName,
+        Kind::LastName => MaskName::LastName,
+        Kind::FullName => MaskName::FullName,
+        Kind::Street => MaskName::StreetAddress,
+        Kind::City => MaskName::City,
+        Kind::Company => MaskName::Company,
+        Kind::Postcode | Kind::Number | Kind::Login => MaskName::Alphanumeric,
+        Kind::Birth | Kind::Money => MaskName::Digits,
+        Kind::Prose => MaskName::Text,
+        Kind::Neutral => MaskName::Keep,
+    }
+}
+
+fn kind_of(column: &str) -> Option<Kind> {
+    let words = words(column);
+    let spaced = format!("_{}_", words.join("_"));
+    let joined = words.concat();
+    if words.last().is_some_and(|word| word == "id") && !is_listed(Kind::Number, &spaced, &joined) {
+        return Some(Kind::Neutral);
+    }
+    if matches!(words.first().map(String::as_str), Some("is" | "has")) {
+        return Some(Kind::Neutral);
+    }
+    WORDS.iter().map(|&(kind, _)| kind).find(|&kind| is_listed(kind, &spaced, &joined))
+}
+
+fn is_listed(kind: Kind, spaced: &str, joined: &str) -> bool {
+    WORDS.iter().filter(|&&(listed, _)| listed == kind).any(|(_, words)| {
+        words.split_whitespace().any(|word| {
+            spaced.contains(&format!("_{word}_"))
+                || (word.chars().count() > 3 && word.replace('_', "") == joined)
+        })
+    })
+}
+
+/// Lower-case words of a name in snake, kebab or camel case, trailing numbers cut off.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut after_lower = false;
+    for c in name.chars() {
+        let starts = !c.is_alphanumeric() || (c.is_uppercase() && after_lower);
+        if starts {
+            words.push(String::new());
+        }
+        after_lower = c.is_lowercase();
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mask(column: &str, value_type: ValueType) -> MaskName {
+        guess(column, Some(value_type)).rule.mask
+    }
+
+    #[test]
+    fn knows_personal_columns_in_several_languages() {
+        for (column, expected) in [
+            ("email", MaskName::Email),
+            ("contactEmail", MaskName::Email),
+            ("E_MAIL", MaskName::Email),
+            ("courriel", MaskName::Email),
+            ("vorname", MaskName::FirstName),
+            ("firstName", MaskName::FirstName),
+            ("FIRSTNAME", MaskName::FirstName),
+            ("prénom", MaskName::FirstName),
+            ("apellidos", MaskName::LastName),
+            ("telefon_privat", MaskName::Phone),
+            ("shipping_address", MaskName::StreetAddress),
+            ("ville", MaskName::City),
+            ("iban", MaskName::Alphanumeric),
+            ("tax_id", MaskName::Alphanumeric),
+            ("password_hash", MaskName::Redact),
+            ("bemerkung", MaskName::Text),
+        ] {
+            assert_eq!(mask(column, ValueType::Text), expected, "{column}");
+            assert_eq!(guess(column, Some(ValueType::Text)).doubt, None, "{column}");
+        }
+        assert_eq!(mask("geburtsdatum", ValueType::Date), MaskName::DateShift);
+        assert_eq!(mask("born_at", ValueType::TimestampTz), MaskName::TimestampShift);
+    }
+
+    #[test]
+    fn keeps_keys_and_states() {
+        for (column, value_type) in [
+            ("id", ValueType::Int8),
+            ("email_id", ValueType::Int8),
+            ("status", ValueType::Text),
+            ("created_at", ValueType::TimestampTz),
+            ("is_email_verified", ValueType::Text),
+            ("price", ValueType::Numeric),
+        ] {
+            let found = guess(column, Some(value_type));
+            assert_eq!((found.rule.mask, found.doubt), (MaskName::Keep, None), "{column}");
+        }
+    }
+
+    #[test]
+    fn masks_text_that_no_word_explains_and_says_so() {
+        let found = guess("xq", Some(ValueType::Text));
+        assert_eq!(found.rule.mask, MaskName::Text);
+        assert!(found.doubt.is_some());
+        assert!(guess("payload", None).doubt.is_some());
+    }
+}

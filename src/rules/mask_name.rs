@@ -1,0 +1,157 @@
+//! The masks there are, and which options each takes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The masks there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MaskName {
+    /// Leave the value as it is.
+    Keep,
+    /// A given name of the same length.
+    FirstName,
+    /// A family name of the same length.
+    LastName,
+    /// A given and a family name of the same length.
+    FullName,
+    /// An address in a reserved domain.
+    Email,
+    /// Other digits in the same places.
+    Phone,
+    /// A house number and a street.
+    StreetAddress,
+    /// A city.
+    City,
+    /// A company.
+    Company,
+    /// Word-like filler.
+    Text,
+    /// One filler character throughout, or the type's zero.
+    Redact,
+    /// One given value, cut or padded.
+    Constant,
+    /// A keyed permutation of the digits. Injective.
+    Digits,
+    /// A keyed permutation of digits and letters, each within its class. Injective.
+    Alphanumeric,
+    /// A keyed permutation of whole numbers with as many digits, or noise.
+    Integer,
+    /// A keyed permutation of numbers with as many digits, or noise.
+    Numeric,
+    /// A date some days away.
+    DateShift,
+    /// A timestamp or time some seconds away.
+    TimestampShift,
+    /// A keyed permutation of UUIDs. Injective.
+    Uuid,
+}
+
+impl MaskName {
+    /// Every mask, in the order of the manual.
+    pub const ALL: [MaskName; 19] = [
+        MaskName::Keep,
+        MaskName::FirstName,
+        MaskName::LastName,
+        MaskName::FullName,
+        MaskName::Email,
+        MaskName::Phone,
+        MaskName::StreetAddress,
+        MaskName::City,
+        MaskName::Company,
+        MaskName::Text,
+        MaskName::Redact,
+        MaskName::Constant,
+        MaskName::Digits,
+        MaskName::Alphanumeric,
+        MaskName::Integer,
+        MaskName::Numeric,
+        MaskName::DateShift,
+        MaskName::TimestampShift,
+        MaskName::Uuid,
+    ];
+
+    /// As rule files write it: `first_name`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            MaskName::Keep => "keep",
+            MaskName::FirstName => "first_name",
+            MaskName::LastName => "last_name",
+            MaskName::FullName => "full_name",
+            MaskName::Email => "email",
+            MaskName::Phone => "phone",
+            MaskName::StreetAddress => "street_address",
+            MaskName::City => "city",
+            MaskName::Company => "company",
+            MaskName::Text => "text",
+            MaskName::Redact => "redact",
+            MaskName::Constant => "constant",
+            MaskName::Digits => "digits",
+            MaskName::Alphanumeric => "alphanumeric",
+            MaskName::Integer => "integer",
+            MaskName::Numeric => "numeric",
+            MaskName::DateShift => "date_shift",
+            MaskName::TimestampShift => "timestamp_shift",
+            MaskName::Uuid => "uuid",
+        }
+    }
+
+    /// The options that a rule with this mask may set, besides `domain`, `confirm_check` and
+    /// `accept_originals`.
+    pub fn options(self) -> &'static [&'static str] {
+        match self {
+            MaskName::FirstName
+            | MaskName::LastName
+            | MaskName::FullName
+            | MaskName::StreetAddress
+            | MaskName::City
+            | MaskName::Company => &["locale"],
+            MaskName::Constant => &["value"],
+            MaskName::Integer | MaskName::Numeric => &["noise"],
+            MaskName::DateShift => &["days"],
+            MaskName::TimestampShift => &["seconds"],
+            MaskName::Keep
+            | MaskName::Email
+            | MaskName::Phone
+            | MaskName::Text
+            | MaskName::Redact
+            | MaskName::Digits
+            | MaskName::Alphanumeric
+            | MaskName::Uuid => &[],
+        }
+    }
+}
+
+impl fmt::Display for MaskName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for MaskName {
+    type Err = UnknownMask;
+
+    fn from_str(name: &str) -> Result<MaskName, UnknownMask> {
+        MaskName::ALL.into_iter().find(|mask| mask.as_str() == name).ok_or(UnknownMask)
+    }
+}
+
+/// No mask has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no mask has this name")]
+pub struct UnknownMask;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn name_is_what_serde_writes() {
+        for mask in MaskName::ALL {
+            assert_eq!(serde_json::to_value(mask).unwrap(), mask.as_str());
+            assert_eq!(mask.as_str().parse(), Ok(mask));
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Rule file → rule set, with every problem found in one pass.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::nearest::{did_you_mean, nearest};
+use super::{ColumnRule, DatabaseRules, MaskName, MaskOptions, RuleSet, TableRules, Unlisted};
+use crate::error::{Error, Refusal, Result};
+
+/// The version of the rule file's form that this program reads.
+const VERSION: &str = "1";
+
+/// Keys of a rule that every mask takes.
+const RULE_KEYS: [&str; 4] = ["mask", "domain", "confirm_check", "accept_originals"];
+
+impl RuleSet {
+    /// Reads a rule file.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with every problem of the file, each with its line.
+    pub fn from_toml(text: &str) -> Result<RuleSet> {
+        let (file, syntax) = DeTable::parse_recoverable(text);
+        let mut reader = Reader { text, problems: Vec::new() };
+        for error in syntax {
+            let span = error.span().unwrap_or(0..0);
+            reader.problem(&span, error.message(), "mend the TOML");
+        }
+        let rules = reader.rule_set(&file);
+        if reader.problems.is_empty() { Ok(rules) } else { Err(Error::Refused(reader.problems)) }
+    }
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    problems: Vec<Refusal>,
+}
+
+/// Where in the rule set a value stands, for refusals.
+#[derive(Clone, Copy, Default)]
+struct At<'n> {
+    database: Option<&'n str>,
+    table: Option<&'n str>,
+    column: Option<&'n str>,
+}
+
+type Value<'i> = Spanned<DeValue<'i>>;
+
+impl Reader<'_> {
+    fn problem(&mut self, span: &Range<usize>, what: impl AsRef<str>, remedy: impl Into<String>) {
+        self.problem_at(At::default(), span, what, remedy);
+    }
+
+    fn problem_at(
+        &mut self,
+        at: At<'_>,
+        span: &Range<usize>,
+        what: impl AsRef<str>,
+        remedy: impl Into<String>,
+    ) {
+        let before = self.text.get(..span.start.min(self.text.len())).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let mut refusal =
+            Refusal::new("rule_file", format!("line {line}: {}", what.as_ref()), remedy);
+        refusal.database = at.database.map(str::to_owned);
+        refusal.table = at.table.map(str::to_owned);
+        refusal.column = at.column.map(str::to_owned);
+        self.problems.push(refusal);
+    }
+
+    fn rule_set(&mut self, file: &Spanned<DeTable<'_>>) -> RuleSet {
+        let known = ["version", "unlisted", "allow_preload", "databases"];
+        let mut rules = RuleSet {
+            unlisted: Unlisted::Deny,
+            allow_preload: Vec::new(),
+            databases: BTreeMap::new(),
+            hash: blake3::hash(self.text.as_bytes()).to_hex().to_string(),
+        };
+        let mut version = false;
+        for (key, value) in file.get_ref() {
+            match &**key.get_ref() {
+                "version" => {
+                    version = true;
+                    let found = value.get_ref().as_integer().map(|number| number.as_str());
+                    if found != Some(VERSION) {
+                        self.problem(
+                            &value.span(),
+                            "this thinveil reads version 1 of rule files",
+                            "version = 1",
+                        );
+                    }
+                }
+                "unlisted" => rules.unlisted = self.unlisted(At::default(), value),
+                "allow_preload" => rules.allow_preload = self.strings(value),
+                "databases" => {
+                    for (name, section) in self.table(At::default(), value, "databases") {
+                        let at = At { database: Some(name.get_ref()), ..At::default() };
+                        let section = self.database(at, section);
+                        rules.databases.insert(name.get_ref().to_string(), section);
+                    }
+                }
+                other => self.unknown_key(At::default(), &key.span(), other, &known),
+            }
+        }
+        if !version {
+            self.problem(&(0..0), "the file does not say its version", "version = 1");
+        }
+        rules
+    }
+
+    fn database(&mut self, at: At<'_>, section: &Value<'_>) -> DatabaseRules {
+        let mut rules = DatabaseRules::default();
+        for (key, value) in self.table(at, section, "a database's section") {
+            match &**key.get_ref() {
+                "unlisted" => rules.unlisted = Some(self.unlisted(at, value)),
+                "tables" => {
+                    for (name, columns) in self.table(at, value, "tables") {
+                        let at = At { table: Some(name.get_ref()), ..at };
+                        if !self.table_name(at, name, columns) {
+                            continue;
+                        }
+                        let columns = self.columns(at, columns);
+                        rules.tables.insert(name.get_ref().to_string(), columns);
+                    }
+                }
+                other => self.unknown_key(at, &key.span(), other, &["unlisted", "tables"]),
+            }
+        }
+        rules
+    }
+
+    /// Tables are named `schema.table`, in quotes: without them TOML makes two keys of it.
+    fn table_name(
+        &mut self,
+        at: At<'_>,
+        name: &Spanned<std::borrow::Cow<'_, str>>,
+        columns: &Value<'_>,
+    ) -> bool {
+        let table = name.get_ref();
+        if table.contains('.') {
+            return true;
+        }
+        let inner = columns.get_ref().as_table().and_then(|table| {
+            let (key, value) = table.iter().next()?;
+            let inner = value.get_ref().as_table()?;
+            (!inner.contains_key("mask")).then(|| key.get_ref().to_string())
+        });
+        let database = at.database.unwrap_or_default();
+        let (full, remedy) = match inner {
+            Some(inner) => (format!("{table}.{inner}"), "put schema and table into one quoted key"),
+            None => (format!("public.{table}"), "name the schema, too"),
+        };
+        self.problem_at(
+            at,
+            &name.span(),
+            format!("{table:?} is no schema.table"),
+            format!("{remedy}: [databases.{}.tables.{full:?}]", super::write::key(database)),
+        );
+        false
+    }
+
+    fn columns(&mut self, at: At<'_>, value: &Value<'_>) -> TableRules {
+        let mut rules = TableRules::new();
+        for (name, rule) in self.table(at, value, "a table's section") {
+            let at = At { column: Some(name.get_ref()), ..at };
+            if let Some(rule) = self.rule(at, rule) {
+                rules.insert(name.get_ref().to_string(), rule);
+            }
+        }
+        rules
+    }
+
+    fn rule(&mut self, at: At<'_>, value: &Value<'_>) -> Option<ColumnRule> {
+        let table = match value.get_ref() {
+            DeValue::String(_) => return self.mask(at, value).map(ColumnRule::new),
+            DeValue::Table(table) => table,
+            _ => {
+                self.problem_at(
+                    at,
+                    &value.span(),
+                    "a rule is a mask's name or a table with `mask`",
+                    "column = \"keep\"",
+                );
+                return None;
+            }
+        };
+        let Some(mask) = table.get("mask") else {
+            self.problem_at(
+                at,
+                &value.span(),
+                "the rule names no mask",
+                "column = { mask = \"keep\" }",
+            );
+            return None;
+        };
+        let mask = self.mask(at, mask)?;
+        let mut rule = ColumnRule::new(mask);
+        for (key, value) in table {
+            match &**key.get_ref() {
+                "mask" => {}
+                "domain" => {
+                    rule.domain = self.string(at, value).filter(|domain| {
+                        let named = !domain.is_empty();
+                        if !named {
+                            self.problem_at(at, &value.span(), "the domain has no name", "name it");
+                        }
+                        named
+                    })
+                }
+                "confirm_check" => rule.confirm_check = self.boolean(at, value),
+                "accept_originals" => rule.accept_originals = self.boolean(at, value),
+                option if mask.options().contains(&option) => {
+                    self.option(at, option, value, &mut rule.options);
+                }
+                other => self.unknown_option(at, mask, other, &key.span()),
+            }
+        }
+        if rule.accept_originals && mask != MaskName::Keep {
+            self.problem_at(
+                at,
+                &value.span(),
+                "accept_originals is for kept columns alone",
+                "leave accept_originals out, or keep the column",
+            );
+        }
+        if mask == MaskName::Constant && rule.options.value.is_none() {
+            self.problem_at(
+                at,
+                &value.span(),
+                "mask \"constant\" needs a `value`",
+                "{ mask = \"constant\", value = \"…\" }",
+            );
+        }
+        Some(rule)
+    }
+
+    fn unknown_option(&mut self, at: At<'_>, mask: MaskName, option: &str, span: &Range<usize>) {
+        let taken: Vec<&str> = mask.options().iter().chain(&RULE_KEYS).copied().collect();
+        let remedy = match nearest(option, taken.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("{mask} takes: {}", taken.join(", ")),
+        };
+        self.problem_at(
+            at,
+            span,
+            format!("mask {mask:?} takes no {option:?}", mask = mask.as_str()),
+            remedy,
+        );
+    }
+
+    fn option(&mut self, at: At<'_>, name: &str, value: &Value<'_>, options: &mut MaskOptions) {
+        match name {
+            "locale" => options.locale = self.string(at, value),
+            "value" => options.value = self.string(at, value),
+            "days" => options.days = self.whole(at, value),
+            "seconds" => options.seconds = self.whole(at, value),
+            _ => options.noise = self.number(at, value),
+        }
+    }
+
+    fn mask(&mut self, at: At<'_>, value: &Value<'_>) -> Option<MaskName> {
+        let name = self.string(at, value)?;
+        let mask = name.parse().ok();
+        if mask.is_none() {
+            self.problem_at(
+                at,
+                &value.span(),
+                format!("there is no mask {name:?}"),
+                did_you_mean(&name, MaskName::ALL.map(MaskName::as_str)),
+            );
+        }
+        mask
+    }
+
+    fn unlisted(&mut self, at: At<'_>, value: &Value<'_>) -> Unlisted {
+        match value.get_ref().as_str() {
+            Some("deny") => Unlisted::Deny,
+            Some("keep") => Unlisted::Keep,
+            _ => {
+                self.problem_at(
+                    at,
+                    &value.span(),
+                    "`unlisted` is neither \"deny\" nor \"keep\"",
+                    "unlisted = \"deny\"",
+                );
+                Unlisted::Deny
+            }
+        }
+    }
+
+    fn unknown_key(&mut self, at: At<'_>, span: &Range<usize>, key: &str, known: &[&str]) {
+        let remedy = did_you_mean(key, known.iter().copied());
+        self.problem_at(at, span, format!("unknown key {key:?}"), remedy);
+    }
+
+    fn table<'v, 'i>(
+        &mut self,
+        at: At<'_>,
+        value: &'v Value<'i>,
+        what: &str,
+    ) -> Vec<(&'v Spanned<std::borrow::Cow<'i, str>>, &'v Value<'i>)> {
+        match value.get_ref().as_table() {
+            Some(table) => table.iter().collect(),
+            None => {
+                self.problem_at(at, &value.span(), format!("{what} is no table"), "make it one");
+                Vec::new()
+            }
+        }
+    }
+
+    fn strings(&mut self, value: &Value<'_>) -> Vec<String> {
+        let Some(array) = value.get_ref().as_array() else {
+            self.problem(&value.span(), "a list of names is wanted here", "allow_preload = []");
+            return Vec::new();
+        };
+        array.iter().filter_map(|item| self.string(At::default(), item)).collect()
+    }
+
+    fn string(&mut self, at: At<'_>, value: &Value<'_>) -> Option<String> {
+        let string = value.get_ref().as_str().map(str::to_owned);
+        if string.is_none() {
+            self.problem_at(at, &value.span(), "a string is wanted here", "put it in quotes");
+        }
+        string
+    }
+
+    fn boolean(&mut self, at: At<'_>, value: &Value<'_>) -> bool {
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            self.problem_at(at, &value.span(), "true or false is wanted here", "write true");
+            false
+        })
+    }
+
+    fn whole<T: std::str::FromStr>(&mut self, at: At<'_>, value: &Value<'_>) -> Option<T> {
+        let number = value.get_ref().as_integer().filter(|number| number.radix() == 10);
+        let number = number.and_then(|number| number.as_str().parse().ok());
+        if number.is_none() {
+            let remedy = "write digits only, 30 say";
+            self.problem_at(at, &value.span(), "a whole number is wanted here", remedy);
+        }
+        number
+    }
+
+    fn number(&mut self, at: At<'_>, value: &Value<'_>) -> Option<f64> {
+        let number = match value.get_ref() {
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            DeValue::Integer(number) => number.as_str().parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.problem_at(at, &value.span(), "a number is wanted here", "write 0.1, say");
+        }
+        number
+    }
+}

@@ -1,0 +1,97 @@
+//! Rule set → rule file.
+
+use std::fmt::Write as _;
+
+use super::{ColumnRule, RuleSet, Unlisted};
+
+impl RuleSet {
+    /// The rule file that says the same, without the comments of the one that was read.
+    pub fn to_toml(&self) -> String {
+        let mut text = head(self.unlisted, &self.allow_preload);
+        for (database, rules) in &self.databases {
+            if let Some(unlisted) = rules.unlisted {
+                let _ = write!(text, "\n[databases.{}]\n", key(database));
+                let _ = writeln!(text, "unlisted = {}", string(unlisted_word(unlisted)));
+            } else if rules.tables.is_empty() {
+                let _ = write!(text, "\n[databases.{}]\n", key(database));
+            }
+            for (table, columns) in &rules.tables {
+                let _ = write!(text, "\n{}\n", table_header(database, table));
+                for (column, rule) in columns {
+                    let _ = writeln!(text, "{}", rule_line(column, rule));
+                }
+            }
+        }
+        text
+    }
+}
+
+/// The lines above the first section.
+pub(super) fn head(unlisted: Unlisted, allow_preload: &[String]) -> String {
+    let mut text = format!("version = 1\nunlisted = {}\n", string(unlisted_word(unlisted)));
+    if !allow_preload.is_empty() {
+        let names: Vec<String> = allow_preload.iter().map(|name| string(name)).collect();
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "allow_preload = [{}]", names.join(", "));
+    }
+    text
+}
+
+fn unlisted_word(unlisted: Unlisted) -> &'static str {
+    match unlisted {
+        Unlisted::Deny => "deny",
+        Unlisted::Keep => "keep",
+    }
+}
+
+/// `[databases.shop.tables."public.customers"]`
+pub fn table_header(database: &str, table: &str) -> String {
+    format!("[databases.{}.tables.{}]", key(database), string(table))
+}
+
+/// `email = "email"`, or with a table where the rule says more than its mask.
+pub fn rule_line(column: &str, rule: &ColumnRule) -> String {
+    let mut parts = Vec::new();
+    let options = &rule.options;
+    parts.extend(options.locale.as_ref().map(|locale| format!("locale = {}", string(locale))));
+    parts.extend(options.days.map(|days| format!("days = {days}")));
+    parts.extend(options.seconds.map(|seconds| format!("seconds = {seconds}")));
+    parts.extend(options.value.as_ref().map(|value| format!("value = {}", string(value))));
+    parts.extend(options.noise.map(|noise| format!("noise = {noise:?}")));
+    parts.extend(rule.domain.as_ref().map(|domain| format!("domain = {}", string(domain))));
+    parts.extend(rule.confirm_check.then(|| "confirm_check = true".to_owned()));
+    parts.extend(rule.accept_originals.then(|| "accept_originals = true".to_owned()));
+    let mask = string(rule.mask.as_str());
+    if parts.is_empty() {
+        format!("{} = {mask}", key(column))
+    } else {
+        format!("{} = {{ mask = {mask}, {} }}", key(column), parts.join(", "))
+    }
+}
+
+/// A TOML key, quoted where it has to be.
+pub(super) fn key(name: &str) -> String {
+    let bare = !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if bare { name.to_owned() } else { string(name) }
+}
+
+/// A TOML string.
+pub(super) fn string(value: &str) -> String {
+    let mut text = String::with_capacity(value.len() + 2);
+    text.push('"');
+    for c in value.chars() {
+        match c {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\t' => text.push_str("\\t"),
+            c if c.is_control() => {
+                let _ = write!(text, "\\u{:04X}", u32::from(c));
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+    text
+}
