@@ -1,0 +1,50 @@
+//! Production's credentials: passwords of roles, connection strings, user mappings. None stays.
+
+use super::session::Session;
+use crate::error::Result;
+
+/// Settings through which a role or database would load production's libraries.
+const PRELOAD: &str = "^(session|local)_preload_libraries=";
+
+/// Scrubs the catalogs that all databases share; returns the number of passwords removed.
+pub(super) fn scrub_shared(session: &mut Session) -> Result<u64> {
+    let passwords = session.execute(
+        "remove passwords",
+        "UPDATE pg_authid SET rolpassword = NULL WHERE rolpassword IS NOT NULL",
+        &[],
+    )?;
+    session.execute(
+        "remove preloaded libraries from role and database settings",
+        "UPDATE pg_db_role_setting
+         SET setconfig = ARRAY(SELECT s FROM unnest(setconfig) s WHERE s !~ $1)
+         WHERE EXISTS (SELECT FROM unnest(setconfig) s WHERE s ~ $1)",
+        &[&PRELOAD],
+    )?;
+    session.execute(
+        "remove empty role and database settings",
+        "DELETE FROM pg_db_role_setting WHERE setconfig = '{}'",
+        &[],
+    )?;
+    session.execute(
+        "disable subscriptions and remove their connection strings",
+        "UPDATE pg_subscription SET subenabled = false, subslotname = NULL, subconninfo = ''",
+        &[],
+    )?;
+    for catalog in ["pg_authid", "pg_db_role_setting", "pg_subscription"] {
+        session.compact(catalog)?;
+    }
+    Ok(passwords)
+}
+
+/// Scrubs the catalogs of one database.
+pub(super) fn scrub_database(session: &mut Session) -> Result<()> {
+    let mappings = session.execute(
+        "remove the options of user mappings",
+        "UPDATE pg_user_mapping SET umoptions = NULL WHERE umoptions IS NOT NULL",
+        &[],
+    )?;
+    if mappings > 0 {
+        session.compact("pg_user_mapping")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! After the rewrite: what derives from masked columns is rebuilt from masked data, and what a
+//! masked cluster must not carry is removed.
+//!
+//! The private server works on the volume a second time. It gets copies of the masked heaps, so
+//! that the proven files stay as they are.
+
+mod credentials;
+mod file_map;
+mod indexes;
+mod kept_heaps;
+mod purge;
+mod session;
+mod statistics;
+mod views;
+mod wal;
+
+use std::path::Path;
+
+pub use kept_heaps::CopyFile;
+
+use crate::cluster::catalog::ClusterInfo;
+use crate::cluster::server::{PrivateServer, ServerOptions};
+use crate::cluster::{ControlFile, FileMap};
+use crate::error::{Error, Result};
+use crate::plan::MaskPlan;
+use crate::progress::{Cancel, Progress, Stage};
+
+use kept_heaps::KeptHeaps;
+use session::Session;
+
+/// What to finish, and with what.
+pub struct FinishJob<'a> {
+    /// How to run the private server.
+    pub server: ServerOptions,
+    /// The cluster's databases.
+    pub cluster: &'a ClusterInfo,
+    /// What was masked.
+    pub plan: &'a MaskPlan,
+    /// A directory to be, on the volume's file system and outside of the volume.
+    pub aside: &'a Path,
+    /// How files are copied there.
+    pub copy_file: CopyFile<'a>,
+    /// Indexes rebuilt at once; 0 for as many as there are cores.
+    pub jobs: usize,
+    /// Stops the work.
+    pub cancel: &'a Cancel,
+    /// Watches the work; counts steps.
+    pub progress: &'a dyn Progress,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct FinishReport {
+    /// Indexes rebuilt.
+    pub indexes_rebuilt: u64,
+    /// Materialized views refreshed.
+    pub views_refreshed: u64,
+    /// Tables whose statistics were made anew.
+    pub tables_analyzed: u64,
+    /// Passwords of roles taken away.
+    pub passwords_removed: u64,
+    /// Files removed: WAL, logs, statistics, configuration, orphans, unknown ones.
+    pub files_removed: u64,
+    /// Which file belongs to which relation, for the audit.
+    pub files: FileMap,
+}
+
+/// Counts steps for [`Progress`].
+struct Steps<'a> {
+    progress: &'a dyn Progress,
+    done: std::sync::atomic::AtomicU64,
+    total: u64,
+}
+
+impl Steps<'_> {
+    fn step(&self) {
+        let done = self.done.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+        self.progress.update(Stage::Finish, done.min(self.total), self.total);
+    }
+}
+
+impl FinishJob<'_> {
+    /// Finishes the cluster and stops it cleanly. After an error it is good for nothing.
+    pub fn run(self) -> Result<FinishReport> {
+        let pgdata = self.server.data_dir.clone();
+        let major = self.cluster.major;
+        let control = ControlFile::read(&pgdata, major)?;
+        let kept = KeptHeaps::set_aside(
+            self.plan,
+            &pgdata,
+            &control,
+            self.aside,
+            self.copy_file,
+            self.cancel,
+        )?;
+        let server = PrivateServer::start(self.server.clone())?;
+        let report = self.in_server(&server).map_err(|error| {
+            // A cancelled query fails; what the caller did is the reason.
+            if self.cancel.is_cancelled() { Error::Cancelled } else { error }
+        })?;
+        server.stop()?;
+        kept.put_back(self.aside)?;
+        let control = ControlFile::read(&pgdata, major)?;
+        let files_removed = purge::purge(&pgdata, &control, &report.files, self.cancel)?;
+        Ok(FinishReport { files_removed, ..report })
+    }
+
+    fn in_server(&self, server: &PrivateServer) -> Result<FinishReport> {
+        let per_database = |plan: &crate::plan::DatabasePlan| {
+            plan.indexes.len() + plan.materialized_views.len() + 2
+        };
+        let steps = Steps {
+            progress: self.progress,
+            done: 0.into(),
+            total: self.plan.databases.iter().map(per_database).sum::<usize>() as u64 + 1,
+        };
+        let mut files = FileMap::default();
+        let (mut views_refreshed, mut tables_analyzed) = (0, 0);
+        let mut passwords_removed = None;
+        for info in self.cluster.databases.iter().filter(|info| info.allows_connections) {
+            self.cancel.check()?;
+            let mut session = Session::open(server, &info.name, self.cancel)?;
+            if let Some(plan) = self.plan.databases.iter().find(|plan| plan.oid == info.oid) {
+                let sizes = statistics::RelationSizes::read(&mut session, plan)?;
+                indexes::rebuild(server, plan, self.jobs, self.cancel, &steps)?;
+                views_refreshed += views::refresh(&mut session, plan, &steps)?;
+                tables_analyzed += statistics::renew(&mut session, plan)?;
+                steps.step();
+                sizes.restore(&mut session)?;
+            }
+            if passwords_removed.is_none() {
+                passwords_removed = Some(credentials::scrub_shared(&mut session)?);
+                steps.step();
+            }
+            credentials::scrub_database(&mut session)?;
+            for catalog in ["pg_statistic", "pg_statistic_ext_data"] {
+                session.compact(catalog)?;
+            }
+            steps.step();
+            file_map::read(&mut session, info, self.plan, &mut files)?;
+        }
+        file_map::directories(&self.server.data_dir, self.cluster, &mut files)?;
+        Ok(FinishReport {
+            indexes_rebuilt: self.plan.databases.iter().map(|plan| plan.indexes.len() as u64).sum(),
+            views_refreshed,
+            tables_analyzed,
+            passwords_removed: passwords_removed.unwrap_or_default(),
+            files_removed: 0,
+            files,
+        })
+    }
+}
