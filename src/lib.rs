@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod datum;
 pub mod mask;
 pub mod plan;
+pub mod pool;
 pub mod rules;
 pub mod storage;
 
