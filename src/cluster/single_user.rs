@@ -136,13 +136,15 @@ impl std::fmt::Debug for Printed {
 
 /// The name of the superuser that `initdb` made: role 10.
 ///
-/// Recovers the cluster if it was not shut down cleanly. No server may run on it.
+/// Recovers the cluster if it was not shut down cleanly. No server may run on it. The data directory
+/// is a copy: it is [neutralized](super::server::neutralize) first.
 pub fn bootstrap_superuser(
     binaries: &Binaries,
     data_dir: &Path,
     volume: &Path,
     settings: Vec<(String, String)>,
 ) -> Result<String> {
+    super::server::neutralize(data_dir)?;
     let session = SingleUser { binaries, data_dir, volume, settings };
     let query = "select rolname from pg_catalog.pg_authid where oid = 10";
     let printed = session.run("template1", &[Zeroizing::new(query.to_owned())])?;

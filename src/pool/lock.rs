@@ -1,0 +1,61 @@
+//! `flock`, held by a process and gone with it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+
+/// How long a verb waits for another process's verb.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A lock on a file; released when dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Waits for it, up to a minute.
+    pub(super) fn wait(path: &Path, what: &str) -> Result<Lock> {
+        let start = Instant::now();
+        loop {
+            if let Some(lock) = Lock::try_take(path)? {
+                return Ok(lock);
+            }
+            if start.elapsed() > PATIENCE {
+                return Err(Error::Busy {
+                    what: format!(
+                        "{what} is in use by another thinveil; try again when it is done"
+                    ),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// `None` if somebody else holds it.
+    pub(super) fn try_take(path: &Path) -> Result<Option<Lock>> {
+        loop {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(path)
+                .map_err(Error::io("open", path))?;
+            match file.try_lock() {
+                Ok(()) => (),
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(Error::io("lock", path)(error)),
+            }
+            // The directory may have gone, or been replaced, while we waited.
+            let held = file.metadata().map_err(Error::io("read", path))?;
+            if path.metadata().is_ok_and(|now| now.ino() == held.ino() && now.dev() == held.dev()) {
+                return Ok(Some(Lock { _file: file }));
+            }
+        }
+    }
+}

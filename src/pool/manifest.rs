@@ -1,0 +1,148 @@
+//! What a snapshot says about itself. It holds no original value and no key.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::de::{MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::ids::PgMajor;
+use crate::storage::DriverKind;
+
+/// `manifest.json`: the record that makes a volume a snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The snapshot's id; [`Staging::seal`](super::Staging::seal) sets it.
+    pub id: String,
+    /// Its name; the id if left empty.
+    pub name: String,
+    /// Where the data came from, without secrets.
+    pub source: String,
+    /// PostgreSQL's major version.
+    pub major: PgMajor,
+    /// The pool's driver; `seal` sets it.
+    pub driver: DriverKind,
+    /// When the snapshot was sealed; `seal` sets it.
+    pub created_at: Timestamp,
+    /// Which key masked it.
+    pub key_id: String,
+    /// Which rule set.
+    pub rules_hash: String,
+    /// Seconds by stage, in the order in which stages ran.
+    pub stages: StageTimes,
+    /// Values that a mask was applied to.
+    pub values_masked: u64,
+    /// Pages read.
+    pub pages_scanned: u64,
+    /// Pages written.
+    pub pages_rewritten: u64,
+    /// Places where a page's layout changed. Not zero means a bug; such a snapshot is not sealed.
+    pub layout_deviations: u64,
+    /// What was found of the originals, by kind.
+    pub residue: BTreeMap<String, u64>,
+    /// Bytes brought in from the source.
+    pub raw_bytes: u64,
+    /// Bytes that go away with this snapshot; `seal` sets it.
+    pub own_bytes: u64,
+    /// Databases that clones can connect to; the first one is a clone's default.
+    #[serde(default)]
+    pub databases: Vec<String>,
+    /// Production's settings that clones take over.
+    #[serde(default)]
+    pub planner_settings: BTreeMap<String, String>,
+    /// Libraries that clones may preload.
+    #[serde(default)]
+    pub allow_preload: Vec<String>,
+    /// The superuser that `initdb` made.
+    #[serde(default)]
+    pub superuser: String,
+    /// Whatever else is worth keeping.
+    #[serde(flatten)]
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Manifest {
+    /// A manifest with nothing counted yet.
+    pub fn new(name: impl Into<String>, source: impl Into<String>, major: PgMajor) -> Manifest {
+        Manifest {
+            id: String::new(),
+            name: name.into(),
+            source: source.into(),
+            major,
+            driver: DriverKind::Copy,
+            created_at: Timestamp::UNIX_EPOCH,
+            key_id: String::new(),
+            rules_hash: String::new(),
+            stages: StageTimes::default(),
+            values_masked: 0,
+            pages_scanned: 0,
+            pages_rewritten: 0,
+            layout_deviations: 0,
+            residue: BTreeMap::new(),
+            raw_bytes: 0,
+            own_bytes: 0,
+            databases: Vec::new(),
+            planner_settings: BTreeMap::new(),
+            allow_preload: Vec::new(),
+            superuser: String::new(),
+            extra: serde_json::Map::new(),
+        }
+    }
+}
+
+/// Seconds by stage; a JSON object whose keys keep their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StageTimes(pub Vec<(String, f64)>);
+
+impl Serialize for StageTimes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (stage, seconds) in &self.0 {
+            map.serialize_entry(stage, &((seconds * 1000.0).round() / 1000.0))?;
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for StageTimes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<StageTimes, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = StageTimes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("seconds by stage")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<StageTimes, A::Error> {
+                let mut times = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    times.push(entry);
+                }
+                Ok(StageTimes(times))
+            }
+        }
+
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_survives_json_with_its_stages_in_order() {
+        let mut manifest = Manifest::new("n", "/src", PgMajor::OLDEST);
+        manifest.stages = StageTimes(vec![("stage".into(), 1.5), ("plan".into(), 0.25)]);
+        manifest.extra.insert("note".into(), "x".into());
+        let text = serde_json::to_string(&manifest).unwrap();
+        assert!(text.contains(r#""stages":{"stage":1.5,"plan":0.25}"#), "{text}");
+        let back: Manifest = serde_json::from_str(&text).unwrap();
+        assert_eq!(back.stages, manifest.stages);
+        assert_eq!(back.extra, manifest.extra);
+    }
+}

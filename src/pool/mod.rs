@@ -1,0 +1,249 @@
+//! A pool: a directory with snapshots, the clones made of them, and staging.
+//!
+//! ```text
+//! pool.json  lock  audit.log
+//! snapshots/<id>/{manifest.json,volume/}
+//! staging/<id>/{lock,volume/,private/}
+//! clones/<id>/{clone.json,lock,gen-<n>/volume/,postgresql.conf,pg_hba.conf,pg_ident.conf,server.log,run/}
+//! ```
+//!
+//! There is no daemon. Records are replaced by rename; `flock` keeps processes apart: the pool's
+//! lock for what exists, a clone's or a staging's own lock for what happens to it. A crash anywhere
+//! leaves what [`Pool::recover`], run by every [`Pool::open`], puts right.
+
+mod audit_log;
+mod id;
+mod lock;
+mod manifest;
+mod record;
+mod recover;
+mod snapshot;
+mod staging;
+mod thin_clone;
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::storage::{Driver, DriverChoice, DriverKind, Probe, Usage, probe};
+use lock::Lock;
+
+pub use audit_log::{AuditEntry, Verified};
+pub use manifest::{Manifest, StageTimes};
+pub use recover::Recovery;
+pub use snapshot::Snapshot;
+pub use staging::Staging;
+pub use thin_clone::{CloneRequest, CloneState, CloneView, Created, PortRange, ThinClone};
+
+/// The format of a pool directory.
+const VERSION: u32 = 1;
+
+/// An open pool.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    dir: PathBuf,
+    id: String,
+    driver: Arc<dyn Driver>,
+    recovered: Recovery,
+}
+
+/// `pool.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct PoolRecord {
+    version: u32,
+    id: String,
+    driver: DriverKind,
+}
+
+/// What is in a pool.
+#[derive(Clone, Debug, Serialize)]
+pub struct PoolStatus {
+    /// The pool's id.
+    pub id: String,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Its driver.
+    pub driver: DriverKind,
+    /// Sealed snapshots.
+    pub snapshots: usize,
+    /// Clones, running or not.
+    pub clones: usize,
+    /// Snapshots being made, by living processes.
+    pub staging: usize,
+    /// Bytes free in the file system.
+    pub free_bytes: u64,
+    /// Bytes of all snapshots and clones; what several share may be counted in each.
+    pub usage: Usage,
+    /// What opening the pool had to put right.
+    pub recovered: Recovery,
+}
+
+impl Pool {
+    /// Makes a pool of an empty or missing directory; tries drivers there and says how that went.
+    pub fn init(dir: &Path, choice: DriverChoice) -> Result<(Pool, Probe)> {
+        let path = dir.join("pool.json");
+        if path.exists() {
+            return Err(Error::invalid(format!("{}: is a pool already", dir.display())));
+        }
+        let existed = dir.exists();
+        make_dir(dir)?;
+        let mut entries = fs::read_dir(dir).map_err(Error::io("read", dir))?;
+        if existed
+            && entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "lost+found"))
+        {
+            return Err(Error::invalid(format!(
+                "{}: is not empty; a pool wants a directory of its own",
+                dir.display()
+            )));
+        }
+        let dir = dir.canonicalize().map_err(Error::io("open", dir))?;
+        let probe = probe(&dir, choice)?;
+        let _lock = Lock::wait(&dir.join("lock"), "the pool")?;
+        for name in ["snapshots", "staging", "clones"] {
+            make_dir(&dir.join(name))?;
+        }
+        let record = PoolRecord { version: VERSION, id: id::fresh("p"), driver: probe.chosen };
+        // Last: a directory without it is no pool.
+        record::write(&dir.join("pool.json"), &record)?;
+        let driver: Arc<dyn Driver> = Arc::from(record.driver.driver());
+        let pool = Pool { dir, id: record.id, driver, recovered: Recovery::default() };
+        pool.audit("pool init", &pool.id, &[("driver", pool.driver.kind().name())])?;
+        Ok((pool, probe))
+    }
+
+    /// Opens a pool, and puts right what crashes left (see [`Pool::recover`]).
+    pub fn open(dir: &Path) -> Result<Pool> {
+        let path = dir.join("pool.json");
+        let record: PoolRecord = match record::read(&path)? {
+            Some(record) => record,
+            None => {
+                return Err(Error::NotFound { what: "pool", name: dir.display().to_string() });
+            }
+        };
+        if record.version != VERSION {
+            return Err(Error::invalid(format!(
+                "{}: a pool of version {}; this thinveil knows version {VERSION}",
+                dir.display(),
+                record.version
+            )));
+        }
+        let dir = dir.canonicalize().map_err(Error::io("open", dir))?;
+        let driver: Arc<dyn Driver> = Arc::from(record.driver.driver());
+        let mut pool = Pool { dir, id: record.id, driver, recovered: Recovery::default() };
+        pool.recovered = pool.recover()?;
+        Ok(pool)
+    }
+
+    /// The pool's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The pool's id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// How the pool shares blocks.
+    pub fn driver(&self) -> &dyn Driver {
+        self.driver.as_ref()
+    }
+
+    /// What opening the pool had to put right.
+    pub fn recovered(&self) -> &Recovery {
+        &self.recovered
+    }
+
+    /// Counts and bytes.
+    pub fn status(&self) -> Result<PoolStatus> {
+        let (snapshots, clones) = (self.snapshots()?, self.clones()?);
+        let mut usage = Usage::default();
+        for snapshot in &snapshots {
+            add(&mut usage, snapshot.usage()?);
+        }
+        for clone in &clones {
+            add(&mut usage, clone.usage()?);
+        }
+        let stat = rustix::fs::statvfs(&self.dir)
+            .map_err(|error| Error::io("read", &self.dir)(error.into()))?;
+        Ok(PoolStatus {
+            id: self.id.clone(),
+            dir: self.dir.clone(),
+            driver: self.driver.kind(),
+            snapshots: snapshots.len(),
+            clones: clones.len(),
+            staging: subdirs(&self.staging_dir())?.len(),
+            free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+            usage,
+            recovered: self.recovered.clone(),
+        })
+    }
+
+    /// Appends to the pool's audit log. Values must not be secrets.
+    pub fn audit(&self, verb: &str, object: &str, details: &[(&str, &str)]) -> Result<()> {
+        audit_log::append(&self.dir.join("audit.log"), verb, object, details)
+    }
+
+    /// Checks the audit log's chain.
+    pub fn verify_audit_log(&self) -> Result<Verified> {
+        audit_log::verify(&self.dir.join("audit.log"))
+    }
+
+    /// Held while what exists changes: names, ports, directories.
+    fn lock(&self) -> Result<Lock> {
+        Lock::wait(&self.dir.join("lock"), "the pool")
+    }
+
+    fn staging_dir(&self) -> PathBuf {
+        self.dir.join("staging")
+    }
+
+    fn snapshots_dir(&self) -> PathBuf {
+        self.dir.join("snapshots")
+    }
+
+    fn clones_dir(&self) -> PathBuf {
+        self.dir.join("clones")
+    }
+}
+
+fn add(total: &mut Usage, part: Usage) {
+    total.own_bytes += part.own_bytes;
+    total.shared_bytes += part.shared_bytes;
+}
+
+/// A directory that servers' users can pass through and not list.
+fn make_dir(path: &Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o711)
+        .create(path)
+        .map_err(Error::io("create", path))?;
+    // The umask may have taken the passage away.
+    let meta = path.metadata().map_err(Error::io("read", path))?;
+    let mode = meta.permissions().mode();
+    if mode & 0o111 != 0o111 {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o111))
+            .map_err(Error::io("chmod", path))?;
+    }
+    Ok(())
+}
+
+/// The names of the directories in a directory, sorted.
+fn subdirs(dir: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
+        let entry = entry.map_err(Error::io("read", dir))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,129 @@
+//! Sealed snapshots.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::lock::Lock;
+use super::{Manifest, Pool, record, staging, subdirs};
+use crate::error::{Error, Result};
+use crate::storage::{Usage, fsync_dir};
+
+/// A sealed snapshot: the only thing that clones are made of.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pool: Pool,
+    dir: PathBuf,
+    manifest: Manifest,
+}
+
+impl Snapshot {
+    /// Only sealing and reading a manifest make one.
+    pub(super) fn new(pool: &Pool, dir: PathBuf, manifest: Manifest) -> Snapshot {
+        Snapshot { pool: pool.clone(), dir, manifest }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.manifest.id
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.manifest.name
+    }
+
+    /// What it says about itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The pool that holds it.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Its volume; nobody may write there.
+    pub fn volume(&self) -> PathBuf {
+        self.dir.join("volume")
+    }
+
+    /// The data directory in its volume.
+    pub fn data_dir(&self) -> PathBuf {
+        self.volume().join("data")
+    }
+
+    /// Bytes it holds now: clones may have come to share some.
+    pub fn usage(&self) -> Result<Usage> {
+        self.pool.driver.usage(&self.volume())
+    }
+}
+
+impl Pool {
+    /// Every snapshot, oldest first.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        let mut snapshots = Vec::new();
+        for id in subdirs(&self.snapshots_dir())? {
+            snapshots.extend(read(self, &self.snapshots_dir().join(id))?);
+        }
+        snapshots.sort_by(|left, right| {
+            let key =
+                |snapshot: &Snapshot| (snapshot.manifest.created_at, snapshot.id().to_owned());
+            key(left).cmp(&key(right))
+        });
+        Ok(snapshots)
+    }
+
+    /// The snapshot of an id, or of a name.
+    pub fn snapshot(&self, wanted: &str) -> Result<Snapshot> {
+        let mut by_name = None;
+        for snapshot in self.snapshots()? {
+            if snapshot.id() == wanted {
+                return Ok(snapshot);
+            }
+            if snapshot.name() == wanted {
+                by_name = Some(snapshot);
+            }
+        }
+        by_name.ok_or_else(|| Error::NotFound { what: "snapshot", name: wanted.to_owned() })
+    }
+
+    /// Removes a snapshot. Refuses while clones of it exist. A crash in the middle leaves no
+    /// snapshot, and remains that the next open removes.
+    pub fn destroy_snapshot(&self, wanted: &str) -> Result<Snapshot> {
+        let (snapshot, gone, _lock) = {
+            let _guard = self.lock()?;
+            let snapshot = self.snapshot(wanted)?;
+            let clones: Vec<String> = self
+                .clones()?
+                .iter()
+                .filter(|clone| clone.snapshot_id() == snapshot.id())
+                .map(|clone| clone.name().to_owned())
+                .collect();
+            if !clones.is_empty() {
+                return Err(Error::Busy {
+                    what: format!(
+                        "snapshot {} has clones: {}; destroy them first (thinveil clone destroy {})",
+                        snapshot.name(),
+                        clones.join(", "),
+                        clones.join(" ")
+                    ),
+                });
+            }
+            self.driver.detach(&snapshot.volume())?;
+            let gone = self.staging_dir().join(snapshot.id());
+            let lock = Lock::wait(&snapshot.dir.join("lock"), "the snapshot")?;
+            fs::rename(&snapshot.dir, &gone).map_err(Error::io("rename", &snapshot.dir))?;
+            (snapshot, gone, lock)
+        };
+        fsync_dir(&self.snapshots_dir())?;
+        self.audit("snapshot destroy", snapshot.id(), &[("name", snapshot.name())])?;
+        staging::sweep(self.driver.as_ref(), &gone)?;
+        Ok(snapshot)
+    }
+}
+
+/// A directory without a manifest is no snapshot.
+fn read(pool: &Pool, dir: &Path) -> Result<Option<Snapshot>> {
+    let manifest: Option<Manifest> = record::read(&dir.join("manifest.json"))?;
+    Ok(manifest.map(|manifest| Snapshot::new(pool, dir.to_path_buf(), manifest)))
+}
