@@ -27,10 +27,8 @@ pub(super) fn locate(
         let mut cell = Cell::None;
         walk_attributes(block.get(start..end).unwrap_or_default(), storage, |attribute| {
             if (start + attribute.start..start + attribute.end).contains(&position) {
-                cell = Cell::Attribute {
-                    index: attribute.index,
-                    line_pointer: line_pointer.number,
-                };
+                cell =
+                    Cell::Attribute { index: attribute.index, line_pointer: line_pointer.number };
             }
             Ok::<_, PageError>(())
         })?;

@@ -25,7 +25,59 @@ impl Filter {
         Filter(vec![0; 1 << (FILTER_BITS - 6)])
     }
 
+    fn slot(key: u64) -> (usize, u64) {
+        let slot = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - FILTER_BITS);
+        ((slot >> 6) as usize, 1 << (slot & 63))
+    }
+
+    fn enter(&mut self, key: u64) {
+        let (word, bit) = Self::slot(key);
+        if let Some(word) = self.0.get_mut(word) {
+            *word |= bit;
+        }
+    }
+
     #[inline]
+    fn passes(&self, key: u64) -> bool {
+        let (word, bit) = Self::slot(key);
+        self.0.get(word).is_some_and(|word| word & bit != 0)
+    }
+}
+
+/// An original value to search for.
+#[derive(Clone, Copy, Debug)]
+struct Pattern {
+    start: u32,
+    len: u8,
+    /// True for a text shorter than [`LONG_TEXT`].
+    short_text: bool,
+    /// The longest other pattern that this one begins with.
+    prefix: Option<u32>,
+}
+
+/// The patterns of a search, in byte order.
+pub(super) struct PatternSet {
+    bytes: Vec<u8>,
+    patterns: Vec<Pattern>,
+    /// Masked columns that each pattern is an original value of, as indices.
+    columns: Vec<Vec<u16>>,
+    /// Start of the patterns by their first two bytes.
+    directory: Vec<u32>,
+    /// The first four bytes of every pattern.
+    four: Filter,
+    /// The first four bytes of patterns shorter than eight.
+    short: Filter,
+    /// The first eight bytes of the others.
+    eight: Filter,
+}
+
+impl Drop for PatternSet {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+#[inline]
 fn head4(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().map(|head| u64::from(u32::from_le_bytes(*head)))
 }
@@ -227,7 +279,8 @@ mod tests {
     }
 
     fn fast(values: &[Vec<u8>], bytes: &[u8]) -> Vec<(usize, Vec<u8>)> {
-        let set = PatternSet::new(values.iter().map(|value| (0, ValueType::Text, value.as_slice())));
+        let set =
+            PatternSet::new(values.iter().map(|value| (0, ValueType::Text, value.as_slice())));
         let mut found = Vec::new();
         set.search(bytes, 0, bytes.len(), |position, pattern| {
             found.push((position, set.value(pattern).to_vec()));

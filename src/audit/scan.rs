@@ -89,12 +89,11 @@ impl AuditJob<'_> {
     /// Searches every byte of every file. Refuses where an original is found.
     pub fn run(&self) -> Result<AuditReport> {
         let targets = self.targets()?;
-        let patterns = PatternSet::new(self.originals.iter().zip(0u16..).flat_map(
-            |(originals, column)| {
+        let patterns =
+            PatternSet::new(self.originals.iter().zip(0u16..).flat_map(|(originals, column)| {
                 let values = originals.sample.iter();
                 values.map(move |value| (column, originals.value_type, value.as_ref()))
-            },
-        ));
+            }));
         let scan = Scan {
             job: self,
             set_apart: (0..patterns.len()).map(|_| AtomicBool::new(false)).collect(),
@@ -244,10 +243,13 @@ impl Scan<'_> {
     }
 
     fn report(self, targets: &[Target<'_>]) -> Result<AuditReport> {
-        let is_apart =
-            |pattern: usize| self.set_apart.get(pattern).is_some_and(|apart| apart.load(Ordering::Relaxed));
+        let is_apart = |pattern: usize| {
+            self.set_apart.get(pattern).is_some_and(|apart| apart.load(Ordering::Relaxed))
+        };
         let mut residue: BTreeMap<String, u64> =
-            ["table", "index", "toast", "catalog", "wal", "other"].map(|kind| (kind.into(), 0)).into();
+            ["table", "index", "toast", "catalog", "wal", "other"]
+                .map(|kind| (kind.into(), 0))
+                .into();
         // By masked column, file and attribute: values, occurrences, first position.
         let mut places: BTreeMap<(u16, usize, Option<usize>), (u64, u64, u64)> = BTreeMap::new();
         let findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,7 @@
 //! A PostgreSQL data directory, and the servers that run on it.
 
 pub mod binaries;
+mod bootstrap;
 pub mod catalog;
 pub mod config;
 mod control;
@@ -14,6 +15,7 @@ mod settings;
 mod single_user;
 mod sql;
 
+pub use bootstrap::superuser_names;
 pub use control::{ClusterState, ControlFile};
 pub use file_map::{FileAttribute, FileMap, FileOwner};
 pub use process::{Postmaster, find_postmaster};

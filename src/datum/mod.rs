@@ -58,3 +58,4 @@ impl ValueType {
         })
     }
 }
+pub struct DatumError(pub &'static str);

@@ -74,11 +74,7 @@ pub(super) fn read(
 }
 
 /// Enters the directories of databases, in every tablespace.
-pub(super) fn directories(
-    pgdata: &Path,
-    cluster: &ClusterInfo,
-    files: &mut FileMap,
-) -> Result<()> {
+pub(super) fn directories(pgdata: &Path, cluster: &ClusterInfo, files: &mut FileMap) -> Result<()> {
     let mut homes = vec![PathBuf::from("base")];
     let tablespaces = pgdata.join("pg_tblspc");
     let prefix = format!("PG_{}_", cluster.major);

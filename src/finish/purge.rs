@@ -51,7 +51,10 @@ const GLOBAL_FILES: [&str; 3] = ["pg_control", "pg_filenode.map", "pg_internal.i
 
 /// So that the directory is a whole cluster, which `pg_ctl` starts for its owner alone.
 const CONFIGURATION: [(&str, &str); 4] = [
-    ("postgresql.conf", "# A masked snapshot; clones bring a configuration of their own.\nlisten_addresses = ''\n"),
+    (
+        "postgresql.conf",
+        "# A masked snapshot; clones bring a configuration of their own.\nlisten_addresses = ''\n",
+    ),
     ("postgresql.auto.conf", ""),
     ("pg_hba.conf", "local all all peer\n"),
     ("pg_ident.conf", ""),

@@ -1,7 +1,7 @@
 //! A connection to the private server whose statements stop when the caller cancels.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use postgres::types::ToSql;

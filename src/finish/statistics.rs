@@ -161,8 +161,7 @@ fn masked_columns(session: &mut Session, plan: &DatabasePlan) -> Result<Vec<Mask
             }
         }
     }
-    let rows =
-        session.query("find masked columns", MASKED_COLUMNS, &[&relations, &attnums])?;
+    let rows = session.query("find masked columns", MASKED_COLUMNS, &[&relations, &attnums])?;
     let columns = rows.iter().map(|row| MaskedColumn {
         relation: row.get(0),
         attnum: row.get(1),

@@ -15,10 +15,8 @@ pub(super) fn refresh(
         return Ok(0);
     }
     // What functions in a view's query were written against.
-    session.run(
-        "prepare to refresh",
-        "SET search_path = \"$user\", public; SET row_security = on",
-    )?;
+    session
+        .run("prepare to refresh", "SET search_path = \"$user\", public; SET row_security = on")?;
     for view in &plan.materialized_views {
         session.run(
             &format!("refresh materialized view {view}"),

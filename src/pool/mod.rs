@@ -15,6 +15,7 @@ mod audit_log;
 mod id;
 mod lock;
 mod manifest;
+mod pipeline;
 mod record;
 mod recover;
 mod snapshot;
@@ -34,6 +35,9 @@ use lock::Lock;
 
 pub use audit_log::{AuditEntry, Verified};
 pub use manifest::{Manifest, StageTimes};
+pub use pipeline::{
+    Audited, Finished, Planned, Rewritten, SnapshotOptions, Source, Staged,
+};
 pub use recover::Recovery;
 pub use snapshot::Snapshot;
 pub use staging::Staging;

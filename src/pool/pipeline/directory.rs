@@ -1,0 +1,168 @@
+//! Staging a data directory: what is copied, what is refused.
+
+use std::path::{Path, PathBuf};
+
+use crate::cluster::{config, find_postmaster};
+use crate::error::{Error, Refusal, Result};
+use crate::ids::{Oid, PgMajor};
+use crate::pool::{Manifest, Staging};
+use crate::progress::Stage;
+use crate::storage::{Root, Watch};
+
+use super::SnapshotOptions;
+
+/// Checks that `path` is a data directory that may be copied, and returns its major version.
+pub(super) fn inspect(path: &Path) -> Result<PgMajor> {
+    let invalid = |what: String| Error::invalid(format!("{}: {what}", path.display()));
+    let metadata = std::fs::metadata(path).map_err(Error::io("open the source", path))?;
+    if !metadata.is_dir() {
+        return Err(invalid("the source is not a directory".into()));
+    }
+    let version_file = path.join("PG_VERSION");
+    let version = match std::fs::read_to_string(&version_file) {
+        Ok(version) => version,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(invalid(if path.join("base.tar").exists() || path.join("base.tar.gz").exists()
+            {
+                "a backup in tar format; take it with pg_basebackup --format=plain, or unpack it"
+                    .into()
+            } else {
+                "not a PostgreSQL data directory: it has no PG_VERSION".into()
+            }));
+        }
+        Err(source) => return Err(Error::Io { action: "read", path: version_file, source }),
+    };
+    let major = version.trim().parse().ok().and_then(PgMajor::new).ok_or_else(|| {
+        invalid(format!(
+            "PostgreSQL {} is not supported; thinveil knows {} to {}",
+            version.trim(),
+            PgMajor::OLDEST,
+            PgMajor::NEWEST
+        ))
+    })?;
+    refuse_running(path)?;
+    let label = std::fs::read_to_string(path.join("backup_label")).unwrap_or_default();
+    if label.contains("INCREMENTAL FROM LSN") {
+        return Err(invalid("an incremental backup; combine it with pg_combinebackup first".into()));
+    }
+    Ok(major)
+}
+
+fn refuse_running(path: &Path) -> Result<()> {
+    let Some(postmaster) = find_postmaster(path)? else { return Ok(()) };
+    Err(Error::Refused(vec![Refusal::new(
+        "source_running",
+        format!(
+            "a server (process {}) runs on {}: a copy of its files would be torn",
+            postmaster.pid(),
+            path.display()
+        ),
+        "give its connection string as the source (thinveil then takes a pg_basebackup itself),\n\
+         or take a pg_basebackup or an atomic volume snapshot and give that directory,\n\
+         or stop the server",
+    )]))
+}
+
+/// Copies the data directory `path`, its tablespaces and its WAL into the staging volume.
+pub(super) fn ingest(
+    path: &Path,
+    major: PgMajor,
+    staging: &Staging,
+    options: &SnapshotOptions,
+    manifest: &mut Manifest,
+) -> Result<()> {
+    manifest.planner_settings = config::planner_settings(path);
+    let tablespaces = tablespaces(path)?;
+    let mut roots = vec![Root::new(path, "data")];
+    let wal = path.join("pg_wal");
+    if wal.is_symlink() {
+        roots.push(Root::new(&wal, "data/pg_wal"));
+    }
+    let prefix = format!("PG_{major}_");
+    for (oid, location) in &tablespaces {
+        for entry in std::fs::read_dir(location).map_err(Error::io("read tablespace", location))? {
+            let entry = entry.map_err(Error::io("read tablespace", location))?;
+            if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                let target = Path::new("tablespaces").join(oid.to_string()).join(entry.file_name());
+                roots.push(Root::new(entry.path(), target));
+            }
+        }
+    }
+
+    let total = roots.iter().map(|root| tree_bytes(&root.source)).sum();
+    let done = std::sync::atomic::AtomicU64::new(0);
+    let bytes = |bytes: u64| {
+        let done = done.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed) + bytes;
+        options.progress.update(Stage::Stage, done, total);
+    };
+    let watch = Watch { cancel: &options.cancel, bytes: &bytes };
+    let ingested = staging.driver().ingest(&roots, &staging.volume(), &watch)?;
+    manifest.raw_bytes = ingested.bytes;
+    refuse_running(path)?;
+    for (link, target) in &ingested.links {
+        check_link(link, target)?;
+    }
+    let oids: Vec<Oid> = tablespaces.into_iter().map(|(oid, _)| oid).collect();
+    for oid in &oids {
+        let home = staging.volume().join("tablespaces").join(oid.to_string());
+        std::fs::create_dir_all(&home).map_err(Error::io("create", &home))?;
+        copy_owner(path, &home)?;
+    }
+    staging.link_tablespaces(&oids)
+}
+
+/// Tablespaces that are links, with where they really are. Those that are directories of the data
+/// directory (`allow_in_place_tablespaces`) come along with it.
+fn tablespaces(path: &Path) -> Result<Vec<(Oid, PathBuf)>> {
+    let directory = path.join("pg_tblspc");
+    let mut tablespaces = Vec::new();
+    for entry in std::fs::read_dir(&directory).map_err(Error::io("read", &directory))? {
+        let entry = entry.map_err(Error::io("read", &directory))?;
+        let link = entry.path();
+        if !link.is_symlink() {
+            continue;
+        }
+        let oid = entry.file_name().to_string_lossy().parse().map(Oid).map_err(|_| {
+            Error::invalid(format!("{}: a link that is no tablespace", link.display()))
+        })?;
+        let location = link.canonicalize().map_err(Error::io("follow the tablespace link", &link))?;
+        tablespaces.push((oid, location));
+    }
+    tablespaces.sort();
+    Ok(tablespaces)
+}
+
+/// Links that are not followed: harmless at the top of the data directory (configuration, logs),
+/// missing data anywhere else.
+fn check_link(link: &Path, target: &Path) -> Result<()> {
+    let at_top = link.components().count() == 2;
+    let known = link.starts_with("data/pg_tblspc") || link == Path::new("data/pg_wal");
+    let holds_data = ["base", "global", "pg_xact", "pg_multixact", "pg_tblspc"];
+    let name = link.file_name().map(|name| name.to_string_lossy().into_owned());
+    if known || (at_top && !name.is_some_and(|name| holds_data.contains(&name.as_str()))) {
+        return Ok(());
+    }
+    Err(Error::Refused(vec![Refusal::new(
+        "link_leaves_volume",
+        format!(
+            "{} in the source is a symbolic link to {}, which is not followed",
+            link.strip_prefix("data").unwrap_or(link).display(),
+            target.display()
+        ),
+        "move the data into the data directory or a tablespace; only pg_wal and tablespaces may be links",
+    )]))
+}
+
+fn copy_owner(like: &Path, path: &Path) -> Result<()> {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let metadata = std::fs::metadata(like).map_err(Error::io("look at", like))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+        .and_then(|()| std::os::unix::fs::chown(path, Some(metadata.uid()), Some(metadata.gid())))
+        .map_err(Error::io("set the owner of", path))
+}
+
+/// Bytes in the files of a tree, for progress alone: what can't be read counts as none.
+pub(super) fn tree_bytes(root: &Path) -> u64 {
+    let files = walkdir::WalkDir::new(root).into_iter().flatten();
+    files.filter_map(|entry| entry.metadata().ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
+}

@@ -1,0 +1,107 @@
+//! From a source to a snapshot, a type per step: [`Staged`] → [`Planned`] → [`Rewritten`] →
+//! [`Finished`] → [`Audited`] → [`Snapshot`](super::Snapshot). Each step consumes one and returns
+//! the next, so none can be skipped. Dropping any of them removes the staging volume.
+
+mod basebackup;
+mod directory;
+mod source;
+mod stages;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use source::Source;
+pub use stages::{Audited, Finished, Planned, Rewritten, Staged};
+
+use super::{Manifest, Staging};
+use crate::cluster::ControlFile;
+use crate::cluster::binaries::Binaries;
+use crate::cluster::server::ServerOptions;
+use crate::error::Result;
+use crate::progress::{Cancel, NoProgress, Progress, Stage};
+
+/// How to make a snapshot.
+#[derive(Clone)]
+pub struct SnapshotOptions {
+    /// The snapshot's name; its id if `None`.
+    pub name: Option<String>,
+    /// Where PostgreSQL's programs are, if not in the usual places.
+    pub binaries: Option<PathBuf>,
+    /// Threads for rewriting and searching, and indexes rebuilt at once; 0 for one per core.
+    pub threads: usize,
+    /// The operating system user that owns what `pg_basebackup` brings, if the caller is root.
+    pub os_user: String,
+    /// Stops the work.
+    pub cancel: Cancel,
+    /// Watches the work.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl Default for SnapshotOptions {
+    fn default() -> Self {
+        SnapshotOptions {
+            name: None,
+            binaries: None,
+            threads: 0,
+            os_user: "postgres".to_owned(),
+            cancel: Cancel::new(),
+            progress: Arc::new(NoProgress),
+        }
+    }
+}
+
+/// What every step hands to the next.
+struct Work {
+    staging: Staging,
+    options: SnapshotOptions,
+    binaries: Binaries,
+    control: ControlFile,
+    superuser: String,
+    manifest: Manifest,
+}
+
+impl Work {
+    /// Runs a stage: tells its begin and end, and keeps its time for the manifest.
+    fn stage<T>(&mut self, stage: Stage, run: impl FnOnce(&mut Work) -> Result<T>) -> Result<T> {
+        let clock = Clock::start(stage, &self.options)?;
+        let result = run(self)?;
+        clock.stop(&self.options, &mut self.manifest);
+        Ok(result)
+    }
+
+    /// How to run the private server on the staging volume.
+    fn server(&self, settings: Vec<(String, String)>) -> ServerOptions {
+        ServerOptions {
+            binaries: self.binaries.clone(),
+            volume: self.staging.volume(),
+            data_dir: self.staging.data_dir(),
+            private_dir: self.staging.private_dir(),
+            superuser: self.superuser.clone(),
+            limits: self.control.limits,
+            settings,
+            cancel: self.options.cancel.clone(),
+        }
+    }
+}
+
+/// The time of one stage.
+struct Clock(Stage, Instant);
+
+impl Clock {
+    fn start(stage: Stage, options: &SnapshotOptions) -> Result<Clock> {
+        options.cancel.check()?;
+        options.progress.begin(stage);
+        Ok(Clock(stage, Instant::now()))
+    }
+
+    fn seconds(&self) -> f64 {
+        self.1.elapsed().as_secs_f64()
+    }
+
+    fn stop(self, options: &SnapshotOptions, manifest: &mut Manifest) {
+        let seconds = self.seconds();
+        options.progress.end(self.0, seconds);
+        manifest.stages.0.push((self.0.name().to_owned(), seconds));
+    }
+}

@@ -1,0 +1,298 @@
+//! The steps as types.
+
+use super::source::Source;
+use super::{Clock, SnapshotOptions, Work, basebackup, directory};
+use crate::audit::{AuditJob, AuditReport};
+use crate::cluster::binaries::Binaries;
+use crate::cluster::catalog::{Catalog, ClusterInfo, read_cluster, read_database};
+use crate::cluster::server::PrivateServer;
+use crate::cluster::{ControlFile, quote_literal, sql_error, superuser_names};
+use crate::error::{Error, Result};
+use crate::finish::{FinishJob, FinishReport};
+use crate::mask::MaskKey;
+use crate::plan::{MaskPlan, plan};
+use crate::pool::{Manifest, Pool, Snapshot};
+use crate::progress::Stage;
+use crate::rewrite::{ColumnOriginals, RewriteJob, RewriteReport};
+use crate::rules::RuleSet;
+use crate::storage::Watch;
+
+/// `invalid_authorization_specification`: no such role.
+const NO_SUCH_ROLE: &str = "28000";
+/// Settings of the source that what finishing computes depends on.
+const SETTINGS_THAT_MATTER: [&str; 2] = ["default_statistics_target", "timezone"];
+
+impl Pool {
+    /// Copies a source into a staging volume and recovers it.
+    pub fn stage(&self, source: &Source, options: SnapshotOptions) -> Result<Staged> {
+        let clock = Clock::start(Stage::Stage, &options)?;
+        if let Some(name) = &options.name {
+            self.check_new_snapshot_name(name)?;
+        }
+        let staging;
+        let binaries;
+        let mut manifest;
+        let name = options.name.clone().unwrap_or_default();
+        match source {
+            Source::Directory(path) => {
+                let major = directory::inspect(path)?;
+                binaries = Binaries::find(major, options.binaries.as_deref())?;
+                // A damaged or foreign control file is told apart before anything is copied.
+                ControlFile::read(path, major)?;
+                staging = self.new_staging()?;
+                manifest = Manifest::new(name, source.to_string(), major);
+                directory::ingest(path, major, &staging, &options, &mut manifest)?;
+            }
+            Source::Server(connection) => {
+                let server = basebackup::inspect(connection, &options)?;
+                binaries = Binaries::find(server.major, options.binaries.as_deref())?;
+                staging = self.new_staging()?;
+                manifest = Manifest::new(name, source.to_string(), server.major);
+                basebackup::ingest(
+                    connection,
+                    &server,
+                    &binaries,
+                    &staging,
+                    &options,
+                    &mut manifest,
+                )?;
+            }
+        }
+        let control = ControlFile::read(&staging.data_dir(), manifest.major)?;
+        let names = superuser_names(&staging.data_dir())?;
+        let superuser = names.first().cloned().unwrap_or_else(|| "postgres".to_owned());
+        let mut work = Work { staging, options, binaries, control, superuser, manifest };
+        let server = PrivateServer::start(work.server(Vec::new()))?;
+        work.superuser = find_superuser(&server, names)?;
+        clock.stop(&work.options, &mut work.manifest);
+        Ok(Staged { server, work })
+    }
+}
+
+/// The first of `names` that may log in.
+fn find_superuser(server: &PrivateServer, names: Vec<String>) -> Result<String> {
+    let mut last = Error::invalid("pg_authid has no row for the superuser that initdb made");
+    for name in names {
+        match server.connect_as("template1", &name) {
+            Ok(_) => return Ok(name),
+            Err(Error::Sql { sqlstate, action, message }) if sqlstate == NO_SUCH_ROLE => {
+                last = Error::Sql { action, message, sqlstate };
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}
+
+/// A source in a staging volume, recovered; a private server runs on it.
+pub struct Staged {
+    // Dropped before the volume that it runs on.
+    server: PrivateServer,
+    work: Work,
+}
+
+impl Staged {
+    /// What the cluster holds, as its catalogs have it.
+    pub fn catalog(&self) -> Result<Catalog> {
+        let connect = |database: &str| self.server.connect_as(database, &self.work.superuser);
+        let cluster = read_cluster(&mut connect("template1")?)?;
+        let mut databases = Vec::new();
+        for info in &cluster.databases {
+            self.work.options.cancel.check()?;
+            if info.allows_connections && !info.is_template {
+                let mut client = connect(&info.name)?;
+                roll_back_prepared(&mut client, &info.name)?;
+                databases.push(read_database(&mut client, info)?);
+            }
+        }
+        Ok(Catalog { cluster, databases })
+    }
+
+    /// Checks the rules against the catalog. Refuses with every reason at once.
+    pub fn plan(self, rules: &RuleSet) -> Result<Planned> {
+        let clock = Clock::start(Stage::Plan, &self.work.options)?;
+        let catalog = self.catalog()?;
+        let plan = plan(rules, &catalog)?;
+        let Staged { server, mut work } = self;
+        server.stop()?;
+        work.manifest.rules_hash.clone_from(&rules.hash);
+        work.manifest.allow_preload.clone_from(&rules.allow_preload);
+        // Databases that the rules name come first: they are what clones are for.
+        let (mut named, others): (Vec<String>, Vec<String>) = catalog
+            .databases
+            .iter()
+            .map(|database| database.info.name.clone())
+            .partition(|name| rules.databases.contains_key(name));
+        named.extend(others);
+        work.manifest.databases = named;
+        clock.stop(&work.options, &mut work.manifest);
+        Ok(Planned { work, plan, cluster: catalog.cluster })
+    }
+}
+
+/// A snapshot has no coordinator that could still commit them.
+fn roll_back_prepared(client: &mut postgres::Client, database: &str) -> Result<()> {
+    let sql_error = |error: postgres::Error| {
+        sql_error(format!("roll back prepared transactions in database {database}"), &error)
+    };
+    let query = "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()";
+    for row in client.query(query, &[]).map_err(sql_error)? {
+        let gid: String = row.try_get(0).map_err(sql_error)?;
+        let statement = format!("ROLLBACK PREPARED {}", quote_literal(&gid));
+        client.batch_execute(&statement).map_err(sql_error)?;
+    }
+    Ok(())
+}
+
+/// A staged source whose rules have been checked. Nothing has been rewritten.
+pub struct Planned {
+    work: Work,
+    plan: MaskPlan,
+    cluster: ClusterInfo,
+}
+
+impl Planned {
+    /// What will be done.
+    pub fn mask_plan(&self) -> &MaskPlan {
+        &self.plan
+    }
+
+    /// Masks every page of every planned relation.
+    pub fn rewrite(self, key: &MaskKey) -> Result<Rewritten> {
+        let Planned { mut work, plan, cluster } = self;
+        work.manifest.key_id = key.id().0;
+        let report = work.stage(Stage::Rewrite, |work| {
+            let pgdata = work.staging.data_dir();
+            let control = ControlFile::read(&pgdata, work.manifest.major)?;
+            let job = RewriteJob {
+                pgdata: &pgdata,
+                control: &control,
+                plan: &plan,
+                key,
+                threads: work.options.threads,
+                cancel: &work.options.cancel,
+                progress: work.options.progress.as_ref(),
+            };
+            job.run()
+        })?;
+        let RewriteReport { values_masked, pages_scanned, pages_rewritten, originals, .. } = report;
+        work.manifest.values_masked = values_masked;
+        work.manifest.pages_scanned = pages_scanned;
+        work.manifest.pages_rewritten = pages_rewritten;
+        // A deviation is an error: whoever comes this far has none.
+        work.manifest.layout_deviations = 0;
+        Ok(Rewritten { work, plan, cluster, originals })
+    }
+}
+
+/// A staged source whose heaps are masked. Indexes and statistics still hold originals.
+pub struct Rewritten {
+    work: Work,
+    plan: MaskPlan,
+    cluster: ClusterInfo,
+    originals: Vec<ColumnOriginals>,
+}
+
+impl Rewritten {
+    /// Rebuilds what derives from masked columns, removes what a masked cluster must not carry.
+    pub fn finish(self) -> Result<Finished> {
+        let Rewritten { mut work, plan, cluster, originals } = self;
+        let report = work.stage(Stage::Finish, |work| {
+            let aside = work.staging.volume().with_file_name("aside");
+            let driver = work.staging.driver();
+            let watch = Watch::silent(&work.options.cancel);
+            let job = FinishJob {
+                server: work.server(server_settings(work)),
+                cluster: &cluster,
+                plan: &plan,
+                aside: &aside,
+                copy_file: &|from, to| driver.copy_file(from, to, &watch),
+                jobs: work.options.threads,
+                cancel: &work.options.cancel,
+                progress: work.options.progress.as_ref(),
+            };
+            job.run()
+        })?;
+        let extra = &mut work.manifest.extra;
+        for (name, count) in [
+            ("indexes_rebuilt", report.indexes_rebuilt),
+            ("views_refreshed", report.views_refreshed),
+            ("tables_analyzed", report.tables_analyzed),
+            ("passwords_removed", report.passwords_removed),
+            ("files_removed", report.files_removed),
+        ] {
+            extra.insert(name.to_owned(), count.into());
+        }
+        Ok(Finished { work, plan, originals, report })
+    }
+}
+
+/// What a server that rebuilds everything wants.
+fn server_settings(work: &Work) -> Vec<(String, String)> {
+    let mut settings: Vec<(String, String)> = [
+        ("maintenance_work_mem", "256MB"),
+        ("shared_buffers", "256MB"),
+        ("max_parallel_maintenance_workers", "0"),
+        ("max_wal_size", "64GB"),
+        ("checkpoint_timeout", "1d"),
+        ("synchronous_commit", "off"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let source = &work.manifest.planner_settings;
+    settings.extend(SETTINGS_THAT_MATTER.iter().filter_map(|name| {
+        source.get(*name).map(|value| ((*name).to_owned(), value.clone()))
+    }));
+    settings
+}
+
+/// A masked cluster, cleanly stopped, that no longer needs anything of its source.
+pub struct Finished {
+    work: Work,
+    plan: MaskPlan,
+    originals: Vec<ColumnOriginals>,
+    report: FinishReport,
+}
+
+impl Finished {
+    /// Searches every file for original values. Refuses where one is found.
+    pub fn audit(self) -> Result<Audited> {
+        let Finished { mut work, plan, originals, report } = self;
+        let audit = work.stage(Stage::Audit, |work| {
+            let job = AuditJob {
+                volume: &work.staging.volume(),
+                plan: &plan,
+                originals: &originals,
+                files: &report.files,
+                threads: work.options.threads,
+                cancel: &work.options.cancel,
+                progress: work.options.progress.as_ref(),
+            };
+            job.run()
+        })?;
+        Ok(Audited { work, audit })
+    }
+}
+
+/// A masked cluster in which no original was found.
+pub struct Audited {
+    work: Work,
+    audit: AuditReport,
+}
+
+impl Audited {
+    /// Makes it a snapshot.
+    pub fn seal(self) -> Result<Snapshot> {
+        let Audited { work, audit } = self;
+        let Work { staging, options, superuser, mut manifest, .. } = work;
+        let clock = Clock::start(Stage::Seal, &options)?;
+        manifest.superuser = superuser;
+        manifest.residue.clone_from(&audit.residue);
+        let audit = serde_json::to_value(&audit)
+            .map_err(|error| Error::invalid(format!("the audit's report: {error}")))?;
+        manifest.extra.insert("audit".to_owned(), audit);
+        let snapshot = staging.seal(manifest)?;
+        options.progress.end(Stage::Seal, clock.seconds());
+        Ok(snapshot)
+    }
+}
