@@ -2,7 +2,7 @@
 
 pub mod binaries;
 pub mod config;
-mod launch;
+pub(crate) mod launch;
 mod process;
 pub mod sandbox;
 pub mod server;
