@@ -126,6 +126,13 @@ impl Launched {
         let _ = self.child.wait();
     }
 
+    /// Lets the server outlive this process; while both live, no zombie stays when it ends.
+    pub(crate) fn let_go(mut self) {
+        let reaper = std::thread::Builder::new().name("thinveil-reaper".to_owned());
+        // Without the thread, the operating system reaps when this process ends.
+        let _ = reaper.spawn(move || self.child.wait());
+    }
+
     fn signal(&self, signal: rustix::process::Signal) {
         // Not reaped yet, so the number is still this process's.
         let _ =

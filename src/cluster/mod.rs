@@ -6,7 +6,7 @@ pub mod catalog;
 pub mod config;
 mod control;
 mod file_map;
-mod launch;
+pub(crate) mod launch;
 mod process;
 pub mod sandbox;
 mod segments;

@@ -163,6 +163,29 @@ impl Owner {
             .map_err(Error::io("chown", path))
     }
 
+    /// An error that says what to open if this user can't get to `path` through its parents.
+    pub fn check_way_to(self, path: &Path) -> Result<()> {
+        for dir in path.ancestors().skip(1) {
+            let meta = dir.metadata().map_err(Error::io("read", dir))?;
+            let needed = if meta.uid() == self.uid {
+                0o100
+            } else if meta.gid() == self.gid {
+                0o010
+            } else {
+                0o001
+            };
+            if meta.mode() & needed == 0 {
+                return Err(Error::invalid(format!(
+                    "PostgreSQL runs as user id {}, which can't pass through {}: chmod a+x {1}, or \
+                     keep the pool elsewhere",
+                    self.uid,
+                    dir.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+
     fn apply(self, command: &mut Command) -> Result<()> {
         if rustix::process::geteuid().is_root() {
             command.uid(self.uid).gid(self.gid);

@@ -8,12 +8,15 @@ use std::time::Duration;
 use postgres::{Client, NoTls};
 
 use super::binaries::Binaries;
-use super::launch::{Launch, Launched, SOCKET_DIR_MAX};
+use super::launch::{Launch, Launched};
 use super::process::find_postmaster;
 use super::sandbox::{Confinement, Owner, Sandbox};
 use super::{settings, sql_error};
 use crate::error::{Error, Result};
+use crate::ids::PgMajor;
 use crate::progress::Cancel;
+
+pub(crate) use super::launch::SOCKET_DIR_MAX;
 
 /// The port that names the socket; nothing listens on it.
 const PORT: u16 = 5432;
@@ -104,6 +107,7 @@ impl PrivateServer {
             });
         }
         let owner = Owner::of(&options.data_dir)?;
+        owner.check_way_to(&options.data_dir)?;
         neutralize(&options.data_dir)?;
         private_dir(&options.private_dir, owner)?;
         let dir = &options.private_dir;
@@ -153,7 +157,12 @@ impl PrivateServer {
                 .into_iter()
                 .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
-        all.extend(options.limits.settings());
+        // A server that allows fewer prepared transactions than there are does not start.
+        let waiting = fs::read_dir(options.data_dir.join("pg_twophase")).map_or(0, Iterator::count);
+        let mut limits = options.limits;
+        limits.max_prepared_transactions =
+            limits.max_prepared_transactions.max(u32::try_from(waiting).unwrap_or(u32::MAX));
+        all.extend(limits.settings());
         all.extend(options.settings.iter().cloned());
         Launch {
             binaries: &options.binaries,
@@ -181,7 +190,6 @@ impl PrivateServer {
 
     /// A connection to a database, whatever settings production gave the role or the database.
     pub fn connect_as(&self, database: &str, user: &str) -> Result<Client> {
-        let session = settings::session(self.options.binaries.major());
         postgres::Config::new()
             .host_path(&self.socket_dir)
             .port(PORT)
@@ -189,7 +197,7 @@ impl PrivateServer {
             .dbname(database)
             .application_name("thinveil")
             .connect_timeout(Duration::from_secs(30))
-            .options(&settings::as_options(&session))
+            .options(&session_options(self.options.binaries.major()))
             .connect(NoTls)
             .map_err(|error| sql_error(format!("connect to database {database}"), &error))
     }
@@ -244,6 +252,18 @@ pub fn neutralize(data_dir: &Path) -> Result<()> {
             .map_err(Error::io("empty", &auto))?;
     }
     Ok(())
+}
+
+/// Removes the traces of a server that no longer runs, so that no other process is mistaken for it.
+pub(crate) fn forget_server(data_dir: &Path) -> Result<()> {
+    remove_file(&data_dir.join("postmaster.pid"))?;
+    remove_file(&data_dir.join("postmaster.opts"))
+}
+
+/// The `options` of a connection that nothing which production set for a role or a database can
+/// disturb.
+pub(crate) fn session_options(major: PgMajor) -> String {
+    settings::as_options(&settings::session(major))
 }
 
 fn remove_file(path: &Path) -> Result<()> {

@@ -1,7 +1,7 @@
 //! A directory tree, copied in parallel.
 
 use std::fs::File;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use rayon::prelude::*;
@@ -153,12 +153,15 @@ fn make_dir(path: &Path) -> Result<()> {
     }
 }
 
+/// The directories above a root, down from the volume: open for passing through, whatever the umask.
 fn make_dirs(path: &Path) -> Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o711)
-        .create(path)
-        .map_err(Error::io("create", path))
+    let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.exists()).collect();
+    for dir in missing.into_iter().rev() {
+        std::fs::create_dir(dir).map_err(Error::io("create", dir))?;
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o711))
+            .map_err(Error::io("chmod", dir))?;
+    }
+    Ok(())
 }
 
 pub(super) fn walk_error(error: walkdir::Error) -> Error {

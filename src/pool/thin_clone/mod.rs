@@ -1,6 +1,12 @@
 //! Writable copies of a snapshot, each with its own server, port, role and configuration.
 
+mod config;
+mod create;
+mod lifecycle;
+mod port;
 mod request;
+mod reset;
+mod role;
 mod view;
 
 use std::fs;

@@ -1,0 +1,115 @@
+//! Start, stop, destroy.
+
+use std::time::{Duration, Instant};
+
+use super::create::elapsed_ms;
+use super::{Phase, ThinClone, config, port, sweep};
+use crate::cluster::binaries::Binaries;
+use crate::cluster::find_postmaster;
+use crate::cluster::launch::Launch;
+use crate::cluster::sandbox::{Owner, Sandbox};
+use crate::cluster::server::forget_server;
+use crate::error::{Error, Result};
+use crate::pool::Manifest;
+use crate::progress::Cancel;
+
+/// How long a clone's server may take to shut down before it is ended by force.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl ThinClone {
+    /// Starts a stopped clone; a running one is left alone. Success: it accepts connections.
+    pub fn start(&self) -> Result<ThinClone> {
+        let begun = Instant::now();
+        let (mut clone, _lock) = self.locked()?;
+        if find_postmaster(&clone.data_dir())?.is_none() {
+            clone.run(begun)?;
+            clone.pool.audit("clone start", clone.id(), &[("name", clone.name())])?;
+        }
+        Ok(clone)
+    }
+
+    /// Stops a running clone; a stopped one is left alone. Its port stays its own.
+    pub fn stop(&self) -> Result<ThinClone> {
+        let (clone, _lock) = self.locked()?;
+        if clone.halt()? {
+            clone.pool.audit("clone stop", clone.id(), &[("name", clone.name())])?;
+        }
+        Ok(clone)
+    }
+
+    /// Stops and removes a clone. A crash in the middle leaves remains that the next open removes.
+    pub fn destroy(self) -> Result<()> {
+        let (mut clone, _lock) = self.locked()?;
+        clone.record.phase = Phase::Destroying;
+        clone.save()?;
+        clone.pool.audit("clone destroy", clone.id(), &[("name", clone.name())])?;
+        sweep(clone.pool.driver.as_ref(), &clone.dir)
+    }
+
+    /// Starts the server and notes how long that took. The clone's lock is held.
+    pub(super) fn run(&mut self, begun: Instant) -> Result<()> {
+        self.pool.driver.attach(&self.volume())?;
+        let snapshot = self.snapshot()?;
+        let binaries = self.binaries()?;
+        self.launch(snapshot.manifest(), &binaries, &Cancel::new(), |_| Ok(()))?;
+        self.record.ready_ms = Some(elapsed_ms(begun));
+        self.save()
+    }
+
+    /// Stops the server. True if it ran. The clone's lock is held.
+    pub(super) fn halt(&self) -> Result<bool> {
+        match find_postmaster(&self.data_dir())? {
+            Some(server) => {
+                server.stop(PATIENCE);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    /// Starts the server, waits until it accepts connections, and lets `check` try it. A server that
+    /// does not get that far is ended. One that does outlives this process.
+    ///
+    /// [`Error::Busy`] if another program has the port.
+    pub(super) fn launch(
+        &self,
+        manifest: &Manifest,
+        binaries: &Binaries,
+        cancel: &Cancel,
+        check: impl FnOnce(&ThinClone) -> Result<()>,
+    ) -> Result<()> {
+        let data_dir = self.data_dir();
+        let owner = Owner::of(&data_dir)?;
+        if !port::is_free(self.record.port) {
+            return Err(port::busy(self.record.port, None));
+        }
+        forget_server(&data_dir)?;
+        let config_file = config::write(self, manifest, owner)?;
+        let mut sandbox = Sandbox::new()
+            .readable(&self.dir)
+            .writable(self.volume())
+            .writable(self.dir.join("run"));
+        for path in self.record.tls.iter().flat_map(|tls| [&tls.cert, &tls.key]) {
+            sandbox = sandbox.readable(path);
+        }
+        let mut server = Launch {
+            binaries,
+            data_dir: &data_dir,
+            sandbox,
+            log: &self.dir.join("server.log"),
+            settings: vec![("config_file".to_owned(), config_file.to_string_lossy().into_owned())],
+        }
+        .start()?;
+        match server.wait_ready(cancel).and_then(|()| check(self)) {
+            Ok(()) => {
+                server.let_go();
+                Ok(())
+            }
+            Err(error) => {
+                server.kill();
+                let taken = matches!(error, Error::Server { .. }) && server.port_was_taken();
+                Err(if taken { port::busy(self.record.port, None) } else { error })
+            }
+        }
+    }
+}
