@@ -12,20 +12,16 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// `did you mean "x"?`, or a list of what there is when nothing is near.
-pub fn did_you_mean<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str> + Clone,
-) -> String {
-    if let Some(candidate) = nearest(name, candidates.clone()) {
+pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    let mut all: Vec<&str> = candidates.into_iter().collect();
+    if let Some(candidate) = nearest(name, all.iter().copied()) {
         return format!("did you mean {candidate:?}?");
     }
-    let mut all: Vec<&str> = candidates.into_iter().collect();
     all.sort_unstable();
-    let count = all.len();
-    match count {
+    match all.len() {
         0 => "there is none".to_owned(),
         1..=30 => format!("there is: {}", all.join(", ")),
-        _ => format!("there are {count}, none of them near"),
+        count => format!("there are {count}, none of them near"),
     }
 }
 

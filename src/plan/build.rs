@@ -1,0 +1,115 @@
+//! Checked assignments → the plan of one database.
+
+use super::assignment::Assignments;
+use super::problems::Problems;
+use super::scope::{ColumnId, Scope};
+use super::{Action, AttributePlan, DatabasePlan, IndexRef, RelationPlan, StorageKind};
+use crate::cluster::catalog::{Column, Relation, RelationKind};
+use crate::mask::MaskSpec;
+use crate::rules::MaskName;
+
+pub(super) fn build(
+    scope: &Scope<'_>,
+    assignments: &Assignments,
+    materialized_views: &[&Relation],
+    problems: &mut Problems,
+) -> DatabasePlan {
+    let relations = scope
+        .tables()
+        .filter(|relation| relation.kind == RelationKind::Table)
+        .filter_map(|relation| relation_plan(scope, assignments, relation, problems))
+        .collect();
+    let indexes = scope
+        .database
+        .indexes
+        .iter()
+        .filter(|index| !index.partitioned)
+        .filter(|index| {
+            let relation = scope.relation(index.table);
+            relation.is_some_and(|relation| {
+                let columns = scope.stored_columns(relation, &index.columns());
+                columns.iter().any(|&attnum| assignments.is_masked(relation, attnum))
+            })
+        })
+        .map(|index| IndexRef {
+            oid: index.oid,
+            schema: index.schema.clone(),
+            name: index.name.clone(),
+            table: index.table,
+            unique: index.enforces(),
+        })
+        .collect();
+    let accepted_columns = assignments
+        .iter()
+        .filter(|(_, assignment)| assignment.mask == MaskName::Keep && assignment.accept_originals)
+        .map(|(id, _)| scope.name(id))
+        .collect();
+    DatabasePlan {
+        oid: scope.database.info.oid,
+        name: scope.database.info.name.clone(),
+        relations,
+        indexes,
+        materialized_views: materialized_views.iter().map(|view| view.quoted()).collect(),
+        accepted_columns,
+    }
+}
+
+/// `None` for a table that nothing happens to.
+fn relation_plan(
+    scope: &Scope<'_>,
+    assignments: &Assignments,
+    relation: &Relation,
+    problems: &mut Problems,
+) -> Option<RelationPlan> {
+    let attributes: Vec<AttributePlan> = relation
+        .columns
+        .iter()
+        .map(|column| AttributePlan {
+            name: column.name.clone(),
+            storage: StorageKind { attlen: column.attlen, align: column.align },
+            action: action(assignments, relation, column),
+            has_missing: column.has_missing,
+        })
+        .collect();
+    if attributes.iter().all(|attribute| attribute.action == Action::Keep) {
+        return None;
+    }
+    if relation.access_method.as_deref() != Some("heap") {
+        problems.push(scope.table_refusal(
+            "access_method",
+            relation,
+            format!(
+                "the table is stored by access method {:?}; only heap pages can be rewritten, and \
+                 it has masked or dropped columns",
+                relation.access_method.as_deref().unwrap_or("none")
+            ),
+            "keep all of its columns, or ALTER TABLE … SET ACCESS METHOD heap on the source",
+        ));
+        return None;
+    }
+    Some(RelationPlan {
+        oid: relation.oid,
+        schema: relation.schema.clone(),
+        name: relation.name.clone(),
+        path: relation.path.clone()?,
+        toast_path: relation.toast.as_ref().map(|toast| toast.path.clone()),
+        attributes,
+    })
+}
+
+fn action(assignments: &Assignments, relation: &Relation, column: &Column) -> Action {
+    if column.dropped {
+        return Action::Zero;
+    }
+    let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+    match (assignments.mask(id), column.value_type()) {
+        (Some(assignment), Some(value_type)) => Action::Mask(MaskSpec {
+            mask: assignment.mask,
+            domain: assignment.domain.clone(),
+            value_type,
+            options: assignment.options.clone(),
+        }),
+        // A masked column of a type that masks don't know has been refused.
+        _ => Action::Keep,
+    }
+}

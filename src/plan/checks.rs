@@ -1,0 +1,75 @@
+//! CHECK constraints, of tables and of domains, that masked values could break.
+
+use super::assignment::Assignments;
+use super::check_expression::{Operand, is_invariant};
+use super::problems::Problems;
+use super::scope::{ColumnId, Scope};
+use crate::cluster::catalog::CheckConstraint;
+use crate::rules::rule_line;
+
+pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
+    for constraint in scope.database.checks.iter().filter(|constraint| !constraint.inherited) {
+        let Some(relation) = constraint.table.and_then(|table| scope.relation(table)) else {
+            continue;
+        };
+        if !relation.kind.takes_rules()
+            || is_invariant(&constraint.expression, &|name| {
+                Operand::of(relation, assignments, name)
+            })
+        {
+            continue;
+        }
+        for attnum in scope.stored_columns(relation, &constraint.columns) {
+            let id = ColumnId { relation: relation.oid, attnum };
+            let what = format!("CHECK constraint {:?}", constraint.name);
+            refuse(scope, assignments, id, &what, constraint, problems);
+        }
+    }
+    for (id, _) in assignments.masked() {
+        let (Some(relation), Some(column)) = (scope.relation(id.relation), scope.column(id)) else {
+            continue;
+        };
+        // A child's column has its parent's type.
+        if !scope.inherited_from(relation, column).is_empty() {
+            continue;
+        }
+        for domain in column.domains.iter().filter_map(|oid| scope.database.domains.get(oid)) {
+            for constraint in &domain.checks {
+                let value = Operand::masked(column);
+                let harmless = is_invariant(condition(&constraint.expression), &|_| value);
+                if !harmless {
+                    let what = format!("CHECK {:?} of domain {}", constraint.name, domain.name);
+                    refuse(scope, assignments, id, &what, constraint, problems);
+                }
+            }
+        }
+    }
+}
+
+fn refuse(
+    scope: &Scope<'_>,
+    assignments: &Assignments,
+    id: ColumnId,
+    what: &str,
+    constraint: &CheckConstraint,
+    problems: &mut Problems,
+) {
+    let (Some(assignment), Some(column)) = (assignments.mask(id), scope.column(id)) else { return };
+    if assignment.confirm_check {
+        return;
+    }
+    let mut rule = assignment.rule();
+    rule.confirm_check = true;
+    problems.push(scope.column_refusal(
+        "check_constraint",
+        id,
+        format!("masked values could break {what}: {}", condition(&constraint.expression)),
+        format!("say that they do not, or keep the column:\n{}", rule_line(&column.name, &rule)),
+    ));
+}
+
+/// PostgreSQL prints a domain's constraint whole: `CHECK ((VALUE > 0)) NOT VALID`.
+fn condition(expression: &str) -> &str {
+    let Some(rest) = expression.strip_prefix("CHECK ") else { return expression };
+    rest.strip_suffix(" NOT VALID").unwrap_or(rest)
+}

@@ -1,0 +1,143 @@
+//! One database with its rules, and what the checks look up in it again and again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::cluster::catalog::{Column, Database, Relation, RelationKind};
+use crate::error::Refusal;
+use crate::ids::Oid;
+use crate::rules::{DatabaseRules, RuleSet, Unlisted};
+
+/// A column within one database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ColumnId {
+    pub(super) relation: Oid,
+    pub(super) attnum: i16,
+}
+
+/// One database with its rules.
+pub(super) struct Scope<'a> {
+    pub(super) database: &'a Database,
+    /// `None` if the rule set has no section for the database.
+    pub(super) rules: Option<&'a DatabaseRules>,
+    pub(super) unlisted: Unlisted,
+    relations: BTreeMap<Oid, &'a Relation>,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(rules: &'a RuleSet, database: &'a Database) -> Scope<'a> {
+        Scope {
+            database,
+            rules: rules.databases.get(&database.info.name),
+            unlisted: rules.unlisted_in(&database.info.name),
+            relations: database.relations.iter().map(|r| (r.oid, r)).collect(),
+        }
+    }
+
+    pub(super) fn relation(&self, oid: Oid) -> Option<&'a Relation> {
+        self.relations.get(&oid).copied()
+    }
+
+    pub(super) fn column(&self, id: ColumnId) -> Option<&'a Column> {
+        self.relation(id.relation)?.attribute(id.attnum)
+    }
+
+    /// Tables that rules are for, partitions and children included.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &'a Relation> {
+        self.database.relations.iter().filter(|relation| relation.kind.takes_rules())
+    }
+
+    /// Columns of the parents that hand `column` of `relation` down to it.
+    pub(super) fn inherited_from(&self, relation: &Relation, column: &Column) -> Vec<ColumnId> {
+        relation
+            .parents
+            .iter()
+            .filter_map(|&parent| {
+                let attnum = self.relation(parent)?.column(&column.name)?.attnum;
+                Some(ColumnId { relation: parent, attnum })
+            })
+            .collect()
+    }
+
+    /// Columns that foreign keys make `id` refer to, with the keys' names.
+    pub(super) fn references(&self, id: ColumnId) -> Vec<(&'a str, ColumnId)> {
+        let keys = self.database.foreign_keys.iter().filter(|key| key.table == id.relation);
+        keys.flat_map(|key| {
+            key.columns
+                .iter()
+                .zip(&key.referenced_columns)
+                .filter(|&(&column, _)| column == id.attnum)
+                .map(|(_, &attnum)| {
+                    (key.name.as_str(), ColumnId { relation: key.referenced_table, attnum })
+                })
+        })
+        .collect()
+    }
+
+    /// `columns` of `relation`, with those that virtual generated columns among them are over.
+    pub(super) fn stored_columns(
+        &self,
+        relation: &Relation,
+        columns: &BTreeSet<i16>,
+    ) -> BTreeSet<i16> {
+        let mut stored = columns.clone();
+        for &attnum in columns {
+            let generated = relation.attribute(attnum).and_then(|c| c.generated.as_ref());
+            if let Some(generated) = generated.filter(|generated| !generated.stored) {
+                stored.extend(&generated.columns);
+            }
+        }
+        stored
+    }
+
+    /// `schema.table.column`, for messages.
+    pub(super) fn name(&self, id: ColumnId) -> String {
+        match (self.relation(id.relation), self.column(id)) {
+            (Some(relation), Some(column)) => format!("{}.{}", relation.full_name(), column.name),
+            _ => format!("{}.{}", id.relation, id.attnum),
+        }
+    }
+
+    /// A refusal within this database.
+    pub(super) fn refusal(
+        &self,
+        code: &'static str,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Refusal {
+        Refusal::new(code, message, remedy).database(&self.database.info.name)
+    }
+
+    /// A refusal that a table is the reason of.
+    pub(super) fn table_refusal(
+        &self,
+        code: &'static str,
+        relation: &Relation,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Refusal {
+        self.refusal(code, message, remedy).table(relation.full_name())
+    }
+
+    /// A refusal that a column is the reason of.
+    pub(super) fn column_refusal(
+        &self,
+        code: &'static str,
+        id: ColumnId,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Refusal {
+        let mut refusal = self.refusal(code, message, remedy);
+        refusal.table = self.relation(id.relation).map(Relation::full_name);
+        refusal.column = self.column(id).map(|column| column.name.clone());
+        refusal
+    }
+
+    /// True if the database holds rows of a user's.
+    pub(super) fn holds_data(&self) -> bool {
+        self.database.large_objects > 0
+            || self.database.relations.iter().any(|relation| {
+                (relation.kind.takes_rules() || relation.kind == RelationKind::MaterializedView)
+                    && relation.live_columns().next().is_some()
+            })
+    }
+}

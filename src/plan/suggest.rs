@@ -1,0 +1,141 @@
+//! Catalog → a complete rule file to start from.
+
+use std::fmt::Write as _;
+
+use super::mask_facts;
+use crate::cluster::catalog::{Catalog, Column, Database, Relation};
+use crate::datum::ValueType;
+use crate::rules::{ColumnRule, Guess, MaskName, guess, rule_line, table_header};
+
+/// A rule file that names every column that has to be named: by its name and type, by what its
+/// indexes demand, and with a comment where that is a guess.
+///
+/// Left out are columns that take their rule from a parent or through a foreign key, and generated
+/// ones. It is a start: a person has to read it.
+pub fn suggest(catalog: &Catalog) -> String {
+    let mut text = String::from(
+        "# Suggested by thinveil from names and types alone; no row was read.\n\
+         # Read every line: what is kept here is in every clone as it is in production.\n\
+         version = 1\nunlisted = \"deny\"\n",
+    );
+    for database in &catalog.databases {
+        let name = &database.info.name;
+        for relation in database.relations.iter().filter(|relation| relation.kind.takes_rules()) {
+            let lines = table_lines(database, relation);
+            if lines.is_empty() {
+                continue;
+            }
+            // Writing to a String can't fail.
+            let _ = write!(text, "\n{}\n", table_header(name, &relation.full_name()));
+            if let Some(extension) = &relation.extension {
+                let _ = writeln!(text, "# belongs to extension {extension}");
+            }
+            let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
+            for (line, comment) in lines {
+                match comment {
+                    Some(comment) => {
+                        let _ = writeln!(text, "{line:width$}  # {comment}");
+                    }
+                    None => {
+                        let _ = writeln!(text, "{line}");
+                    }
+                }
+            }
+        }
+    }
+    text
+}
+
+fn table_lines(database: &Database, relation: &Relation) -> Vec<(String, Option<String>)> {
+    let mut lines = Vec::new();
+    for column in relation.live_columns() {
+        let inherited = relation.parents.iter().any(|&parent| {
+            let parent = database.relations.iter().find(|relation| relation.oid == parent);
+            parent.is_some_and(|parent| parent.column(&column.name).is_some())
+        });
+        let references = database.foreign_keys.iter().any(|key| {
+            let to_itself = key.referenced_table == relation.oid;
+            let mut pairs = key.columns.iter().zip(&key.referenced_columns);
+            key.table == relation.oid
+                && pairs.any(|(&from, &to)| from == column.attnum && !(to_itself && from == to))
+        });
+        if inherited || references || column.generated.is_some() {
+            continue;
+        }
+        let suggestion = suggestion(database, relation, column);
+        let comment = suggestion.doubt.map(|doubt| format!("{}: {doubt}", column.declared_type));
+        lines.push((rule_line(&column.name, &suggestion.rule), comment));
+    }
+    lines
+}
+
+/// The rule that the column's name, type and constraints call for.
+pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Column) -> Guess {
+    let value_type = column.value_type();
+    let mut guess = guess(&column.name, value_type);
+    let Some(value_type) = value_type else { return guess };
+    if relation.extension.is_some() {
+        return keep("the table belongs to an extension");
+    }
+    if guess.rule.mask == MaskName::Keep {
+        return guess;
+    }
+    let partition_key = relation.partition_key.as_ref();
+    if partition_key.is_some_and(|key| key.columns.contains(&column.attnum)) {
+        return keep("it is in the partition key, which can't be masked");
+    }
+    let feeds_generated = relation.live_columns().any(|other| {
+        other.generated.as_ref().is_some_and(|g| g.stored && g.columns.contains(&column.attnum))
+    });
+    if feeds_generated {
+        return keep("a stored generated column is over it, so that it can't be masked");
+    }
+    if !mask_facts::supports(guess.rule.mask, value_type) {
+        guess = Guess {
+            rule: ColumnRule::new(MaskName::Redact),
+            doubt: Some("no mask fits name and type"),
+        };
+    }
+    let mut enforcing = database
+        .indexes
+        .iter()
+        .filter(|index| index.table == relation.oid && index.enforces())
+        .filter(|index| index.columns().contains(&column.attnum))
+        .peekable();
+    if enforcing.peek().is_none() {
+        return guess;
+    }
+    let plain = enforcing.all(|index| {
+        index.key_columns.contains(&column.attnum)
+            && !index.expression_columns.contains(&column.attnum)
+            && !index.predicate_columns.contains(&column.attnum)
+            && !index.nondeterministic_collation
+    });
+    if !plain {
+        return keep("a unique index over an expression or predicate allows no mask yet");
+    }
+    if mask_facts::is_injective(guess.rule.mask, value_type, &guess.rule.options) {
+        return guess;
+    }
+    match injective_mask(guess.rule.mask, value_type) {
+        Some(mask) => Guess {
+            rule: ColumnRule { domain: None, ..ColumnRule::new(mask) },
+            doubt: Some("unique: only a permutation keeps it so"),
+        },
+        None => keep("unique, and no mask of this type is a permutation"),
+    }
+}
+
+fn keep(why: &'static str) -> Guess {
+    Guess { rule: ColumnRule::new(MaskName::Keep), doubt: Some(why) }
+}
+
+/// A permutation for the type, like `wanted` in what it leaves readable.
+fn injective_mask(wanted: MaskName, value_type: ValueType) -> Option<MaskName> {
+    let preferred =
+        if wanted == MaskName::Phone { MaskName::Digits } else { MaskName::Alphanumeric };
+    [preferred, MaskName::Integer, MaskName::Numeric, MaskName::Uuid].into_iter().find(|&mask| {
+        mask_facts::supports(mask, value_type)
+            && mask_facts::is_injective(mask, value_type, &ColumnRule::new(mask).options)
+    })
+}

@@ -1,0 +1,165 @@
+//! Unique indexes and exclusion constraints hold under permutations alone.
+
+use super::assignment::{Assignment, Assignments};
+use super::check_expression;
+use super::mask_facts;
+use super::problems::Problems;
+use super::scope::{ColumnId, Scope};
+use crate::cluster::catalog::{Column, Index, Relation};
+use crate::rules::{ColumnRule, MaskName, rule_line};
+
+pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
+    for index in scope.database.indexes.iter().filter(|index| index.enforces()) {
+        // What a partition has from its parent's index is reported there.
+        let Some(relation) = scope.relation(index.table) else { continue };
+        if index.parent.is_some() || !relation.kind.takes_rules() {
+            continue;
+        }
+        for attnum in index.columns() {
+            let id = ColumnId { relation: relation.oid, attnum };
+            let (Some(assignment), Some(column)) = (assignments.mask(id), scope.column(id)) else {
+                continue;
+            };
+            let found = Found { scope, index, relation, column, id, assignment };
+            found.check(assignments, problems);
+        }
+    }
+}
+
+/// A masked column of an index that enforces something.
+struct Found<'a> {
+    scope: &'a Scope<'a>,
+    index: &'a Index,
+    relation: &'a Relation,
+    column: &'a Column,
+    id: ColumnId,
+    assignment: &'a Assignment,
+}
+
+impl Found<'_> {
+    fn check(&self, assignments: &Assignments, problems: &mut Problems) {
+        let index = self.index;
+        let attnum = self.column.attnum;
+        let injective = self.column.value_type().is_some_and(|value_type| {
+            mask_facts::is_injective(self.assignment.mask, value_type, &self.assignment.options)
+        });
+        if index.columns().len() == index.include_columns.len() {
+            return;
+        }
+        if !index.valid && !index.partitioned {
+            problems.push(self.refusal(
+                "invalid_unique_index",
+                "is invalid: its rows may break it, and then it can't be rebuilt",
+                format!("on the source, DROP INDEX {:?} or REINDEX it", self.index_name()),
+            ));
+        }
+        if index.key_columns.contains(&attnum) {
+            if !injective {
+                problems.push(self.refusal(
+                    "unique_needs_injective",
+                    format!("needs a permutation, which mask {} is not", self.assignment.mask),
+                    self.injective_remedy(),
+                ));
+            } else if index.nondeterministic_collation {
+                problems.push(self.refusal(
+                    "unique_collation",
+                    "holds different strings to be equal (a nondeterministic collation), which \
+                     no mask knows of",
+                    format!("keep the column:\n{}", self.keep_line()),
+                ));
+            } else if !self.excludes_equals_alone() {
+                problems.push(self.refusal(
+                    "exclusion_operator",
+                    "excludes more than equal values, which a permutation does not keep apart",
+                    format!("keep the column:\n{}", self.keep_line()),
+                ));
+            }
+        }
+        let confirmed = injective && self.assignment.confirm_check;
+        let in_expression =
+            index.expression_columns.contains(&attnum) || index.other_columns.contains(&attnum);
+        if in_expression && !confirmed {
+            problems.push(self.refusal(
+                "unique_expression",
+                "is over an expression: different values can be equal under it once masked (lower() \
+                 of a permutation is none)",
+                self.confirm_remedy(),
+            ));
+        }
+        if index.predicate_columns.contains(&attnum)
+            && !confirmed
+            && !self.predicate_is_safe(assignments)
+        {
+            problems.push(self.refusal(
+                "unique_predicate",
+                "covers the rows that its predicate picks, and masked values may pick others",
+                self.confirm_remedy(),
+            ));
+        }
+    }
+
+    fn predicate_is_safe(&self, assignments: &Assignments) -> bool {
+        self.index.predicate.as_deref().is_some_and(|predicate| {
+            check_expression::is_invariant(predicate, &|name| {
+                check_expression::Operand::of(self.relation, assignments, name)
+            })
+        })
+    }
+
+    fn excludes_equals_alone(&self) -> bool {
+        let operators = self.index.exclusion_operators.as_deref().unwrap_or_default();
+        operators.iter().all(|operator| operator == "=")
+    }
+
+    fn refusal(
+        &self,
+        code: &'static str,
+        message: impl AsRef<str>,
+        remedy: impl Into<String>,
+    ) -> crate::error::Refusal {
+        let what = match (self.index.primary, self.index.exclusion_operators.is_some()) {
+            (true, _) => "primary key",
+            (_, true) => "exclusion constraint",
+            _ => "unique index",
+        };
+        let message = format!("{what} {:?} {}", self.index_name(), message.as_ref());
+        self.scope.column_refusal(code, self.id, message, remedy)
+    }
+
+    fn index_name(&self) -> String {
+        format!("{}.{}", self.index.schema, self.index.name)
+    }
+
+    fn injective_remedy(&self) -> String {
+        let Some(value_type) = self.column.value_type() else { return self.keep_line() };
+        let permutations: Vec<MaskName> = mask_facts::suited_masks(value_type)
+            .into_iter()
+            .filter(|&mask| {
+                mask != MaskName::Keep
+                    && mask_facts::is_injective(mask, value_type, &ColumnRule::new(mask).options)
+            })
+            .collect();
+        if permutations.is_empty() {
+            return format!("no mask of this type is one; keep the column:\n{}", self.keep_line());
+        }
+        let lines: Vec<String> = permutations
+            .into_iter()
+            .map(|mask| rule_line(&self.column.name, &ColumnRule::new(mask)))
+            .collect();
+        lines.join("\nor ")
+    }
+
+    fn confirm_remedy(&self) -> String {
+        let mut rule = self.assignment.rule();
+        rule.confirm_check = true;
+        format!(
+            "keep the column, or give it a permutation and say that it holds; a rebuild that fails \
+             leaves no snapshot:\n{}",
+            rule_line(&self.column.name, &rule)
+        )
+    }
+
+    fn keep_line(&self) -> String {
+        rule_line(&self.column.name, &ColumnRule::new(MaskName::Keep))
+    }
+}
