@@ -4,9 +4,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::ids::Oid;
-use crate::page::{
-    BLCKSZ, PageError, PageHeader, Storage, line_pointers, walk_attributes,
-};
+use crate::page::{BLCKSZ, PageError, PageHeader, Storage, line_pointers, walk_attributes};
 
 /// `AuthIdRelationId`; `catalog/pg_authid.h`.
 const PG_AUTHID: u32 = 1260;

@@ -58,4 +58,3 @@ impl ValueType {
         })
     }
 }
-pub struct DatumError(pub &'static str);

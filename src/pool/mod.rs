@@ -35,9 +35,7 @@ use lock::Lock;
 
 pub use audit_log::{AuditEntry, Verified};
 pub use manifest::{Manifest, StageTimes};
-pub use pipeline::{
-    Audited, Finished, Planned, Rewritten, SnapshotOptions, Source, Staged,
-};
+pub use pipeline::{Audited, Finished, Planned, Rewritten, SnapshotOptions, Source, Staged};
 pub use recover::Recovery;
 pub use snapshot::Snapshot;
 pub use staging::Staging;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::lock::Lock;
-use super::{Manifest, Pool, record, staging, subdirs};
+use super::{Manifest, Pool, id, record, staging, subdirs};
 use crate::error::{Error, Result};
 use crate::storage::{Usage, fsync_dir};
 
@@ -85,6 +85,17 @@ impl Pool {
             }
         }
         by_name.ok_or_else(|| Error::NotFound { what: "snapshot", name: wanted.to_owned() })
+    }
+
+    /// Refuses a name that a new snapshot can't have, before any work is done for it.
+    pub(super) fn check_new_snapshot_name(&self, name: &str) -> Result<()> {
+        id::check_name("snapshot", name)?;
+        match self.snapshot(name) {
+            Ok(other) => {
+                Err(Error::invalid(format!("a snapshot named {name:?} exists ({})", other.id())))
+            }
+            Err(_) => Ok(()),
+        }
     }
 
     /// Removes a snapshot. Refuses while clones of it exist. A crash in the middle leaves no

@@ -78,7 +78,6 @@ impl Staging {
         if manifest.name.is_empty() {
             manifest.name.clone_from(&self.id);
         }
-        id::check_name("snapshot", &manifest.name)?;
         if let Some(server) = find_postmaster(&self.data_dir())? {
             return Err(Error::Busy {
                 what: format!(
@@ -108,13 +107,7 @@ impl Staging {
         let sealed = self.pool.snapshots_dir().join(&self.id);
         {
             let _guard = self.pool.lock()?;
-            if let Ok(other) = self.pool.snapshot(&manifest.name) {
-                return Err(Error::invalid(format!(
-                    "a snapshot named {:?} exists ({})",
-                    manifest.name,
-                    other.id()
-                )));
-            }
+            self.pool.check_new_snapshot_name(&manifest.name)?;
             fs::rename(&self.dir, &sealed).map_err(Error::io("rename", &self.dir))?;
             self.sealed = true;
         }

@@ -165,6 +165,12 @@ pub struct Ingested {
     pub special: Vec<PathBuf>,
 }
 
+/// Makes `to`, which must not exist, the same as the regular file `from`: bytes, owner, mode, times.
+/// Shares extents where the file system can. Never follows a link.
+pub fn copy_file(from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {
+    file::copy_file(from, to, file::Method::ReflinkOrCopy, watch).map(drop)
+}
+
 /// A way to make, share and remove volumes.
 ///
 /// After a crash in the middle of any method, [`Driver::destroy`] on that volume removes what there

@@ -179,12 +179,14 @@ fn backup_owner(options: &SnapshotOptions) -> Result<Option<Owner>> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }
-    let passwd = std::fs::read_to_string("/etc/passwd").map_err(Error::io("read", "/etc/passwd"))?;
+    let passwd =
+        std::fs::read_to_string("/etc/passwd").map_err(Error::io("read", "/etc/passwd"))?;
     let entry = passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
         let (_, uid, gid) = (fields.next()?, fields.next()?, fields.next()?);
-        (name == options.os_user).then(|| Some(Owner { uid: uid.parse().ok()?, gid: gid.parse().ok()? }))?
+        (name == options.os_user)
+            .then(|| Some(Owner { uid: uid.parse().ok()?, gid: gid.parse().ok()? }))?
     });
     entry.filter(|owner| owner.uid != 0).map(Some).ok_or_else(|| {
         Error::invalid(format!(

@@ -22,13 +22,14 @@ pub(super) fn inspect(path: &Path) -> Result<PgMajor> {
     let version = match std::fs::read_to_string(&version_file) {
         Ok(version) => version,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(invalid(if path.join("base.tar").exists() || path.join("base.tar.gz").exists()
-            {
-                "a backup in tar format; take it with pg_basebackup --format=plain, or unpack it"
+            return Err(invalid(
+                if path.join("base.tar").exists() || path.join("base.tar.gz").exists() {
+                    "a backup in tar format; take it with pg_basebackup --format=plain, or unpack it"
                     .into()
-            } else {
-                "not a PostgreSQL data directory: it has no PG_VERSION".into()
-            }));
+                } else {
+                    "not a PostgreSQL data directory: it has no PG_VERSION".into()
+                },
+            ));
         }
         Err(source) => return Err(Error::Io { action: "read", path: version_file, source }),
     };
@@ -43,7 +44,9 @@ pub(super) fn inspect(path: &Path) -> Result<PgMajor> {
     refuse_running(path)?;
     let label = std::fs::read_to_string(path.join("backup_label")).unwrap_or_default();
     if label.contains("INCREMENTAL FROM LSN") {
-        return Err(invalid("an incremental backup; combine it with pg_combinebackup first".into()));
+        return Err(invalid(
+            "an incremental backup; combine it with pg_combinebackup first".into(),
+        ));
     }
     Ok(major)
 }
@@ -125,7 +128,8 @@ fn tablespaces(path: &Path) -> Result<Vec<(Oid, PathBuf)>> {
         let oid = entry.file_name().to_string_lossy().parse().map(Oid).map_err(|_| {
             Error::invalid(format!("{}: a link that is no tablespace", link.display()))
         })?;
-        let location = link.canonicalize().map_err(Error::io("follow the tablespace link", &link))?;
+        let location =
+            link.canonicalize().map_err(Error::io("follow the tablespace link", &link))?;
         tablespaces.push((oid, location));
     }
     tablespaces.sort();

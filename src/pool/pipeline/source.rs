@@ -61,7 +61,9 @@ impl ConnectionString {
             if let Some((path, query)) = tail.clone().split_once('?') {
                 let (secrets, others): (Vec<&str>, Vec<&str>) =
                     query.split('&').partition(|pair| pair.starts_with("password="));
-                if let Some(secret) = secrets.first().and_then(|pair| pair.strip_prefix("password=")) {
+                if let Some(secret) =
+                    secrets.first().and_then(|pair| pair.strip_prefix("password="))
+                {
                     password = Some(Zeroizing::new(percent_decode(secret)));
                 }
                 tail = if others.is_empty() {

@@ -15,7 +15,7 @@ use crate::pool::{Manifest, Pool, Snapshot};
 use crate::progress::Stage;
 use crate::rewrite::{ColumnOriginals, RewriteJob, RewriteReport};
 use crate::rules::RuleSet;
-use crate::storage::Watch;
+use crate::storage::{Watch, copy_file};
 
 /// `invalid_authorization_specification`: no such role.
 const NO_SUCH_ROLE: &str = "28000";
@@ -99,7 +99,7 @@ impl Staged {
         let mut databases = Vec::new();
         for info in &cluster.databases {
             self.work.options.cancel.check()?;
-            if info.allows_connections && !info.is_template {
+            if info.allows_connections {
                 let mut client = connect(&info.name)?;
                 roll_back_prepared(&mut client, &info.name)?;
                 databases.push(read_database(&mut client, info)?);
@@ -199,14 +199,13 @@ impl Rewritten {
         let Rewritten { mut work, plan, cluster, originals } = self;
         let report = work.stage(Stage::Finish, |work| {
             let aside = work.staging.volume().with_file_name("aside");
-            let driver = work.staging.driver();
             let watch = Watch::silent(&work.options.cancel);
             let job = FinishJob {
                 server: work.server(server_settings(work)),
                 cluster: &cluster,
                 plan: &plan,
                 aside: &aside,
-                copy_file: &|from, to| driver.copy_file(from, to, &watch),
+                copy_file: &|from, to| copy_file(from, to, &watch),
                 jobs: work.options.threads,
                 cancel: &work.options.cancel,
                 progress: work.options.progress.as_ref(),
@@ -240,9 +239,11 @@ fn server_settings(work: &Work) -> Vec<(String, String)> {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     let source = &work.manifest.planner_settings;
-    settings.extend(SETTINGS_THAT_MATTER.iter().filter_map(|name| {
-        source.get(*name).map(|value| ((*name).to_owned(), value.clone()))
-    }));
+    settings.extend(
+        SETTINGS_THAT_MATTER
+            .iter()
+            .filter_map(|name| source.get(*name).map(|value| ((*name).to_owned(), value.clone()))),
+    );
     settings
 }
 
