@@ -1,0 +1,266 @@
+//! The command line's shape and its help texts.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use thinveil::pool::PortRange;
+
+const EXAMPLES: &str = "\
+Examples:
+  thinveil key new --file mask.key
+  thinveil --pool /srv/pool pool init
+  thinveil --pool /srv/pool rules suggest --source /var/lib/postgresql/15/main > rules.toml
+  thinveil --pool /srv/pool snapshot create --source /var/lib/postgresql/15/main \\
+      --rules rules.toml --key-file mask.key --name monday
+  thinveil --pool /srv/pool clone create --snapshot monday --name alice
+
+Exit status:
+  0 done   1 failed   2 usage   3 refused, every reason listed   4 not found   5 busy";
+
+/// Masked snapshots and thin clones of PostgreSQL data directories.
+#[derive(Debug, Parser)]
+#[command(name = "thinveil", version, after_help = EXAMPLES, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// The pool: the directory that holds snapshots and clones.
+    #[arg(long, global = true, env = "THINVEIL_POOL", value_name = "DIR")]
+    pub(crate) pool: Option<PathBuf>,
+    /// Print exactly one JSON document on standard output; progress goes to standard error.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Where PostgreSQL's programs are, if not in the usual places.
+    #[arg(long, global = true, env = "THINVEIL_PG_BIN", value_name = "DIR")]
+    pub(crate) pg_bin: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) noun: Noun,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Noun {
+    /// Make masking keys.
+    #[command(subcommand)]
+    Key(Key),
+    /// Make, look at and repair pools.
+    #[command(subcommand)]
+    Pool(PoolVerb),
+    /// Write and check rule files.
+    #[command(subcommand)]
+    Rules(Rules),
+    /// Make, look at and destroy masked snapshots.
+    #[command(subcommand)]
+    Snapshot(SnapshotVerb),
+    /// Make, look at and destroy clones of snapshots.
+    #[command(subcommand)]
+    Clone(CloneVerb),
+    /// Print a script that completes command lines in a shell.
+    #[command(
+        after_help = "Example:\n  thinveil completions bash > /etc/bash_completion.d/thinveil"
+    )]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Key {
+    /// Draw a new key: 64 hexadecimal digits. Whoever has it can tell whose masked value is whose.
+    #[command(after_help = "Example:\n  thinveil key new --file mask.key")]
+    New {
+        /// Write it to a new file that only you can read, instead of to standard output.
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PoolVerb {
+    /// Make an empty or missing directory a pool.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/pool pool init\n  thinveil --pool /srv/pool pool init --driver overlay\n\nDrivers:\n  reflink   files share extents: XFS, btrfs; thinnest\n  overlay   an overlay mount on the snapshot: any file system, needs root\n  copy      full copies: anything\n  auto      the first of these that works there, found by trying"
+    )]
+    Init {
+        /// How clones share blocks with their snapshot: auto, reflink, overlay or copy.
+        #[arg(long, default_value = "auto")]
+        driver: String,
+    },
+    /// Count what is in the pool.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool pool status --json")]
+    Status,
+    /// Put right what a crash or a reboot left. Every other verb does so first by itself.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool pool recover")]
+    Recover,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceArguments {
+    /// A data directory that no server runs on, or the connection string of a live server.
+    #[arg(long, value_name = "DIR|CONNINFO")]
+    pub(crate) source: String,
+    /// Who owns the data that pg_basebackup brings, when run as root.
+    #[arg(long, value_name = "USER", default_value = "postgres")]
+    pub(crate) os_user: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Rules {
+    /// Print a complete rule file to start from, by names and types of columns.
+    #[command(
+        after_help = "Example:\n  thinveil --pool /srv/pool rules suggest --source /var/lib/postgresql/15/main > rules.toml\n\nThe source is staged in the pool for as long as its catalogs are read."
+    )]
+    Suggest {
+        #[command(flatten)]
+        source: SourceArguments,
+    },
+    /// Check a rule file against a source, and list every problem.
+    #[command(
+        after_help = "Example:\n  thinveil --pool /srv/pool rules check --source /var/lib/postgresql/15/main --rules rules.toml\n\nThe source is staged in the pool for as long as its catalogs are read."
+    )]
+    Check {
+        #[command(flatten)]
+        source: SourceArguments,
+        /// The rule file.
+        #[arg(long, value_name = "FILE")]
+        rules: PathBuf,
+    },
+    /// Translate another tool's rules: SECURITY LABELs of PostgreSQL Anonymizer (.sql), or a
+    /// Greenmask configuration (.yml).
+    #[command(
+        after_help = "Examples:\n  thinveil rules import labels.sql --database shop > rules.toml\n  thinveil rules import greenmask.yml --database shop > rules.toml"
+    )]
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// The database that the rules are for.
+        #[arg(long, value_name = "NAME", default_value = "postgres")]
+        database: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = false, multiple = false)]
+pub(crate) struct KeyArguments {
+    /// A file with the key in 64 hexadecimal digits (see `thinveil key new`).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Draw a key and forget it: nobody can ever relate masked values to anything.
+    #[arg(long)]
+    pub(crate) ephemeral_key: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotVerb {
+    /// Make a masked snapshot: stage, plan, rewrite, finish, audit, seal.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/pool snapshot create --source /var/lib/postgresql/15/main \\\n      --rules rules.toml --key-file mask.key --name monday\n  thinveil --pool /srv/pool snapshot create --source 'host=db user=backup' \\\n      --rules rules.toml --ephemeral-key\n\nThe key comes from --key-file, from --ephemeral-key, or from the environment variable\nTHINVEIL_KEY. A failure, a refusal or Ctrl-C leaves nothing behind."
+    )]
+    Create {
+        #[command(flatten)]
+        source: SourceArguments,
+        /// The rule file.
+        #[arg(long, value_name = "FILE")]
+        rules: PathBuf,
+        #[command(flatten)]
+        key: KeyArguments,
+        /// A name, for people.
+        #[arg(long)]
+        name: Option<String>,
+        /// Threads, and indexes rebuilt at once; 0 for one per core.
+        #[arg(long, default_value_t = 0, value_name = "N")]
+        threads: usize,
+    },
+    /// List snapshots, oldest first.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot list")]
+    List,
+    /// Show what a snapshot says of itself.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot show monday --json")]
+    Show {
+        /// Id or name.
+        id: String,
+    },
+    /// Show what the leak audit searched and found before the snapshot was sealed.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot audit monday")]
+    Audit {
+        /// Id or name.
+        id: String,
+    },
+    /// Destroy a snapshot that has no clones.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot destroy monday")]
+    Destroy {
+        /// Id or name.
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CloneVerb {
+    /// Make a clone and start it. It outlives this command.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/pool clone create --snapshot monday --name alice\n  pass show alice | thinveil --pool /srv/pool clone create --snapshot monday \\\n      --user alice --password-stdin --ports 6000..6100\n\nWithout --password-stdin a password is drawn and shown this once; it is stored nowhere."
+    )]
+    Create {
+        /// The snapshot's id or name.
+        #[arg(long)]
+        snapshot: String,
+        /// A name, for people.
+        #[arg(long)]
+        name: Option<String>,
+        /// The port.
+        #[arg(long, conflicts_with = "ports")]
+        port: Option<u16>,
+        /// Ports to choose from.
+        #[arg(long, default_value_t = PortRange::default())]
+        ports: PortRange,
+        /// The role to connect as; a superuser of the clone.
+        #[arg(long, default_value = "thinveil")]
+        user: String,
+        /// Read the role's password from standard input.
+        #[arg(long)]
+        password_stdin: bool,
+        /// The database that the connection string names.
+        #[arg(long)]
+        database: Option<String>,
+        /// Listen on this address too. Needs --tls-cert and --tls-key.
+        #[arg(long, value_name = "ADDRESS", requires = "tls_cert", requires = "tls_key")]
+        listen: Vec<IpAddr>,
+        /// Certificate for TLS.
+        #[arg(long, value_name = "FILE")]
+        tls_cert: Option<PathBuf>,
+        /// The certificate's private key.
+        #[arg(long, value_name = "FILE")]
+        tls_key: Option<PathBuf>,
+    },
+    /// List clones, oldest first.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone list")]
+    List,
+    /// Show a clone.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone show alice --json")]
+    Show {
+        /// Id or name.
+        id: String,
+    },
+    /// Start a stopped clone.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone start alice")]
+    Start {
+        /// Id or name.
+        id: String,
+    },
+    /// Stop a clone; its data stays.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone stop alice")]
+    Stop {
+        /// Id or name.
+        id: String,
+    },
+    /// Take a clone back to its snapshot. Port, role and password stay.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone reset alice")]
+    Reset {
+        /// Id or name.
+        id: String,
+    },
+    /// Destroy a clone.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone destroy alice")]
+    Destroy {
+        /// Id or name.
+        id: String,
+    },
+}

@@ -1,0 +1,401 @@
+//! What each verb does.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::CommandFactory;
+use indicatif::HumanBytes;
+use serde_json::json;
+use thinveil::mask::MaskKey;
+use thinveil::plan::suggest;
+use thinveil::pool::{CloneRequest, Pool, SnapshotOptions, Source};
+use thinveil::progress::Cancel;
+use thinveil::rules::RuleSet;
+use thinveil::{Error, Result};
+use zeroize::Zeroizing;
+
+use crate::args::{
+    Arguments, CloneVerb, Key, KeyArguments, Noun, PoolVerb, Rules, SnapshotVerb, SourceArguments,
+};
+use crate::output::{Output, clone_text, lines, snapshot_text, state, table};
+use crate::progress::Bars;
+
+/// What all verbs share.
+struct Context<'a> {
+    pool: Option<PathBuf>,
+    pg_bin: Option<PathBuf>,
+    cancel: Cancel,
+    output: &'a Output,
+}
+
+pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<()> {
+    let Arguments { pool, json: _, pg_bin, noun } = arguments;
+    let context = Context { pool, pg_bin, cancel: cancel_on_signals()?, output };
+    match noun {
+        Noun::Key(Key::New { file }) => context.new_key(file.as_deref()),
+        Noun::Pool(verb) => context.pool_verb(&verb),
+        Noun::Rules(verb) => context.rules(&verb),
+        Noun::Snapshot(verb) => context.snapshot(verb),
+        Noun::Clone(verb) => context.clone(verb),
+        Noun::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "thinveil", &mut script);
+            let script = String::from_utf8_lossy(&script);
+            output.result(&json!({ "script": script }), || script.to_string())
+        }
+    }
+}
+
+/// The first Ctrl-C asks the work to stop and to undo what it did; a second one ends the process.
+fn cancel_on_signals() -> Result<Cancel> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let cancel = Cancel::new();
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, cancel.flag())
+            .and_then(|_| signal_hook::flag::register(signal, cancel.flag()))
+            .map_err(Error::io("handle signals of", "this process"))?;
+    }
+    Ok(cancel)
+}
+
+impl Context<'_> {
+    fn pool_dir(&self) -> Result<&Path> {
+        self.pool
+            .as_deref()
+            .ok_or_else(|| Error::invalid("which pool? Give --pool DIR, or set THINVEIL_POOL"))
+    }
+
+    /// Opens the pool, and says what a crash had left.
+    fn open(&self) -> Result<Pool> {
+        let pool = Pool::open(self.pool_dir()?).map_err(|error| match error {
+            Error::NotFound { .. } => Error::invalid(format!(
+                "{}: no pool; make one with `thinveil --pool {0} pool init`",
+                self.pool_dir().map(|dir| dir.display().to_string()).unwrap_or_default()
+            )),
+            error => error,
+        })?;
+        for problem in &pool.recovered().problems {
+            eprintln!("thinveil: {problem}");
+        }
+        Ok(pool)
+    }
+
+    fn new_key(&self, file: Option<&Path>) -> Result<()> {
+        let key = MaskKey::generate()?;
+        let hex = key.to_hex();
+        let Some(path) = file else {
+            return self
+                .output
+                .result(&json!({ "key": *hex, "key_id": key.id() }), || hex.to_string());
+        };
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .and_then(|mut file| writeln!(file, "{}", *hex).and_then(|()| file.sync_all()))
+            .map_err(Error::io("write", path))?;
+        self.output.result(&json!({ "file": path, "key_id": key.id() }), || {
+            format!("wrote {} (key id {})", path.display(), key.id().0)
+        })
+    }
+
+    fn pool_verb(&self, verb: &PoolVerb) -> Result<()> {
+        match verb {
+            PoolVerb::Init { driver } => {
+                let (pool, probe) = Pool::init(self.pool_dir()?, driver.parse()?)?;
+                let tried: Vec<_> = probe
+                    .tried
+                    .iter()
+                    .filter_map(|tried| Some((tried.kind.name(), tried.why_not.as_deref()?)))
+                    .collect();
+                let value = json!({
+                    "id": pool.id(), "dir": pool.dir(), "driver": probe.chosen,
+                    "not_working": tried.iter().map(|(kind, why)| json!({"driver": kind, "why": why}))
+                        .collect::<Vec<_>>(),
+                });
+                self.output.result(&value, || {
+                    let mut text =
+                        format!("pool {} with driver {}\n", pool.dir().display(), probe.chosen);
+                    for (kind, why) in tried {
+                        text.push_str(&format!("  {kind} does not work here: {why}\n"));
+                    }
+                    text
+                })
+            }
+            PoolVerb::Status => {
+                let status = self.open()?.status()?;
+                self.output.result(&status, || {
+                    lines(&[
+                        ("pool", status.dir.display().to_string()),
+                        ("driver", status.driver.to_string()),
+                        ("snapshots", status.snapshots.to_string()),
+                        ("clones", status.clones.to_string()),
+                        ("being made", status.staging.to_string()),
+                        ("own bytes", HumanBytes(status.usage.own_bytes).to_string()),
+                        ("free", HumanBytes(status.free_bytes).to_string()),
+                    ])
+                })
+            }
+            PoolVerb::Recover => {
+                let pool = self.open()?;
+                let recovered = pool.recovered();
+                self.output.result(recovered, || {
+                    if recovered.is_empty() {
+                        return "nothing to put right".to_owned();
+                    }
+                    let list = |names: &[String]| match names {
+                        [] => "none".to_owned(),
+                        names => names.join(" "),
+                    };
+                    lines(&[
+                        ("staging removed", list(&recovered.staging_removed)),
+                        ("clones removed", list(&recovered.clones_removed)),
+                        ("clones tidied", list(&recovered.clones_tidied)),
+                        ("mounted again", list(&recovered.attached)),
+                        ("problems", list(&recovered.problems)),
+                    ])
+                })
+            }
+        }
+    }
+
+    fn options(&self, source: &SourceArguments) -> SnapshotOptions {
+        SnapshotOptions {
+            binaries: self.pg_bin.clone(),
+            os_user: source.os_user.clone(),
+            cancel: self.cancel.clone(),
+            progress: Arc::new(Bars::new()),
+            ..SnapshotOptions::default()
+        }
+    }
+
+    fn rules(&self, verb: &Rules) -> Result<()> {
+        match verb {
+            Rules::Suggest { source } => {
+                let from = Source::parse(&source.source);
+                let staged = self.open()?.stage(&from, self.options(source))?;
+                let text = suggest(&staged.catalog()?);
+                self.output.result(&json!({ "rules": text }), || text.clone())
+            }
+            Rules::Check { source, rules } => {
+                let rules = read_rules(rules)?;
+                let from = Source::parse(&source.source);
+                let planned = self.open()?.stage(&from, self.options(source))?.plan(&rules)?;
+                let plan = planned.mask_plan();
+                let relations = plan.databases.iter().flat_map(|database| &database.relations);
+                let masked = relations.clone().filter(|relation| relation.is_masked()).count();
+                let indexes: usize = plan.databases.iter().map(|d| d.indexes.len()).sum();
+                let value = json!({
+                    "rules_hash": rules.hash, "tables_masked": masked, "indexes_to_rebuild": indexes,
+                });
+                self.output.result(&value, || {
+                    format!("no problem: {masked} tables to mask, {indexes} indexes to rebuild")
+                })
+            }
+            Rules::Import { file, database } => {
+                let text = std::fs::read_to_string(file).map_err(Error::io("read", file))?;
+                let rules = thinveil::rules::import(file, &text, database)?;
+                self.output.result(&json!({ "rules": rules }), || rules.clone())
+            }
+        }
+    }
+
+    fn snapshot(&self, verb: SnapshotVerb) -> Result<()> {
+        match verb {
+            SnapshotVerb::Create { source, rules, key, name, threads } => {
+                let rules = read_rules(&rules)?;
+                let key = read_key(&key)?;
+                let pool = self.open()?;
+                let options = SnapshotOptions { name, threads, ..self.options(&source) };
+                let snapshot = pool
+                    .stage(&Source::parse(&source.source), options)?
+                    .plan(&rules)?
+                    .rewrite(&key)?
+                    .finish()?
+                    .audit()?
+                    .seal()?;
+                let manifest = snapshot.manifest();
+                self.output.result(manifest, || snapshot_text(manifest))
+            }
+            SnapshotVerb::List => {
+                let snapshots = self.open()?.snapshots()?;
+                let manifests: Vec<_> = snapshots.iter().map(|s| s.manifest()).collect();
+                self.output.result(&manifests, || {
+                    let rows = manifests.iter().map(|manifest| {
+                        [
+                            manifest.id.clone(),
+                            manifest.name.clone(),
+                            manifest.created_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+                            manifest.major.to_string(),
+                            HumanBytes(manifest.raw_bytes).to_string(),
+                            manifest.source.clone(),
+                        ]
+                    });
+                    table(["ID", "NAME", "MADE", "MAJOR", "SIZE", "SOURCE"], rows.collect())
+                })
+            }
+            SnapshotVerb::Show { id } => {
+                let snapshot = self.open()?.snapshot(&id)?;
+                let manifest = snapshot.manifest();
+                self.output.result(manifest, || snapshot_text(manifest))
+            }
+            SnapshotVerb::Audit { id } => {
+                let snapshot = self.open()?.snapshot(&id)?;
+                let manifest = snapshot.manifest();
+                let audit = manifest.extra.get("audit").cloned().unwrap_or_default();
+                let value = json!({
+                    "id": manifest.id, "name": manifest.name, "residue": manifest.residue,
+                    "audit": audit,
+                });
+                self.output.result(&value, || {
+                    let count = |key: &str| audit[key].as_u64().unwrap_or_default().to_string();
+                    let residue = manifest.residue.iter();
+                    let residue: Vec<_> = residue.map(|(kind, n)| format!("{kind} {n}")).collect();
+                    lines(&[
+                        ("files searched", count("files")),
+                        ("bytes searched", count("bytes")),
+                        ("originals searched for", count("values_searched")),
+                        ("set apart (also masked output)", count("values_set_apart")),
+                        ("not searchable (too short)", count("values_unsearchable")),
+                        ("found", residue.join(", ")),
+                    ])
+                })
+            }
+            SnapshotVerb::Destroy { id } => {
+                let snapshot = self.open()?.destroy_snapshot(&id)?;
+                let value = json!({ "id": snapshot.id(), "destroyed": true });
+                self.output.result(&value, || format!("destroyed snapshot {}", snapshot.id()))
+            }
+        }
+    }
+
+    fn clone(&self, verb: CloneVerb) -> Result<()> {
+        let show = |clone: &thinveil::pool::ThinClone| -> Result<()> {
+            let view = clone.view()?;
+            self.output.result(&view, || clone_text(&view))
+        };
+        match verb {
+            CloneVerb::Create {
+                snapshot,
+                name,
+                port,
+                ports,
+                user,
+                password_stdin,
+                database,
+                listen,
+                tls_cert,
+                tls_key,
+            } => {
+                let request = CloneRequest {
+                    name,
+                    ports: port.map_or(ports, Into::into),
+                    user,
+                    password: password_stdin.then(read_password).transpose()?,
+                    database,
+                    listen,
+                    tls_cert,
+                    tls_key,
+                    pg_bin: self.pg_bin.clone(),
+                    cancel: self.cancel.clone(),
+                    ..CloneRequest::default()
+                };
+                let created = self.open()?.snapshot(&snapshot)?.create_clone(request)?;
+                let view = created.clone.view()?;
+                let mut value = serde_json::to_value(&view)
+                    .map_err(|error| Error::invalid(format!("the result is no JSON: {error}")))?;
+                if let (Some(password), Some(object)) = (&created.password, value.as_object_mut()) {
+                    object.insert("password".to_owned(), password.as_str().into());
+                }
+                self.output.result(&value, || {
+                    let mut text = clone_text(&view);
+                    if let Some(password) = &created.password {
+                        text.push_str(&format!(
+                            "password  {}   (shown this once, stored nowhere)\n",
+                            password.as_str()
+                        ));
+                    }
+                    text
+                })
+            }
+            CloneVerb::List => {
+                let clones = self.open()?.clones()?;
+                let views: Vec<_> =
+                    clones.iter().map(|clone| clone.view()).collect::<Result<_>>()?;
+                self.output.result(&views, || {
+                    let rows = views.iter().map(|view| {
+                        [
+                            view.id.clone(),
+                            view.name.clone(),
+                            view.snapshot.clone(),
+                            state(view),
+                            view.port.to_string(),
+                            HumanBytes(view.own_bytes).to_string(),
+                        ]
+                    });
+                    table(["ID", "NAME", "SNAPSHOT", "STATE", "PORT", "OWN"], rows.collect())
+                })
+            }
+            CloneVerb::Show { id } => show(&self.open()?.find_clone(&id)?),
+            CloneVerb::Start { id } => show(&self.open()?.find_clone(&id)?.start()?),
+            CloneVerb::Stop { id } => show(&self.open()?.find_clone(&id)?.stop()?),
+            CloneVerb::Reset { id } => {
+                show(&self.open()?.find_clone(&id)?.reset(None, &self.cancel)?)
+            }
+            CloneVerb::Destroy { id } => {
+                let clone = self.open()?.find_clone(&id)?;
+                let id = clone.id().to_owned();
+                clone.destroy()?;
+                self.output.result(&json!({ "id": id, "destroyed": true }), || {
+                    format!("destroyed clone {id}")
+                })
+            }
+        }
+    }
+}
+
+fn read_rules(path: &Path) -> Result<RuleSet> {
+    let text = std::fs::read_to_string(path).map_err(Error::io("read the rule file", path))?;
+    RuleSet::from_toml(&text)
+}
+
+fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {
+    if arguments.ephemeral_key {
+        return MaskKey::generate();
+    }
+    if let Some(path) = &arguments.key_file {
+        let mut file = std::fs::File::open(path).map_err(Error::io("read the key file", path))?;
+        let mode = file.metadata().map_err(Error::io("look at", path))?.mode();
+        if mode & 0o077 != 0 {
+            eprintln!("thinveil: others can read {}; chmod 600 it", path.display());
+        }
+        let mut text = Zeroizing::new(String::new());
+        file.read_to_string(&mut text).map_err(Error::io("read the key file", path))?;
+        return MaskKey::from_hex(&text);
+    }
+    match std::env::var("THINVEIL_KEY") {
+        Ok(text) => MaskKey::from_hex(&Zeroizing::new(text)),
+        Err(_) => Err(Error::invalid(
+            "which key? Give --key-file FILE (thinveil key new --file FILE makes one), \
+             --ephemeral-key, or set THINVEIL_KEY",
+        )),
+    }
+}
+
+/// The first line of standard input.
+fn read_password() -> Result<Zeroizing<String>> {
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(Error::io("read the password from", "standard input"))?;
+    let password = Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
+    if password.is_empty() {
+        return Err(Error::invalid("standard input held no password"));
+    }
+    Ok(password)
+}

@@ -1,0 +1,148 @@
+//! Results on standard output: for people, or one JSON document.
+
+use std::io::Write;
+
+use indicatif::HumanBytes;
+use serde::Serialize;
+use serde_json::{Value, json};
+use thinveil::Error;
+use thinveil::pool::{CloneView, Manifest};
+
+/// How results are printed.
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Output {
+        Output { json }
+    }
+
+    /// Prints a result: `value` with `--json`, `text` without.
+    pub(crate) fn result(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Error> {
+        let text = if self.json {
+            serde_json::to_string_pretty(value)
+                .map_err(|error| Error::invalid(format!("the result is no JSON: {error}")))?
+        } else {
+            text()
+        };
+        let mut stdout = std::io::stdout().lock();
+        match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
+            // Whoever reads has read enough.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(Error::io("write to", "standard output")),
+        }
+    }
+
+    /// Prints an error: for people on standard error, and with `--json` as the one document.
+    pub(crate) fn error(&self, error: &Error) {
+        if self.json {
+            let document = match error {
+                Error::Refused(refusals) => json!({ "refused": refusals }),
+                error => json!({ "error": error.to_string() }),
+            };
+            let _ = self.result(&document, String::new);
+        } else {
+            eprintln!("thinveil: {error}");
+        }
+    }
+}
+
+/// A column of values under each other.
+pub(crate) fn lines(pairs: &[(&str, String)]) -> String {
+    let width = pairs.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    pairs.iter().map(|(name, value)| format!("{name:<width$}  {value}\n")).collect()
+}
+
+/// Rows under headings, each column as wide as it must be.
+pub(crate) fn table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>) -> String {
+    let mut widths = headings.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let headings = headings.map(str::to_owned);
+    let mut text = String::new();
+    for row in std::iter::once(&headings).chain(&rows) {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+pub(crate) fn snapshot_text(manifest: &Manifest) -> String {
+    let stages = manifest.stages.0.iter();
+    let stages: Vec<_> = stages.map(|(name, time)| format!("{name} {time:.2} s")).collect();
+    let found: u64 = manifest.residue.values().sum();
+    let audit = |key: &str| manifest.extra.get("audit").and_then(|audit| audit[key].as_u64());
+    lines(&[
+        ("id", manifest.id.clone()),
+        ("name", manifest.name.clone()),
+        ("source", format!("{} (PostgreSQL {})", manifest.source, manifest.major)),
+        ("made", manifest.created_at.to_string()),
+        ("key id", manifest.key_id.clone()),
+        ("stages", stages.join(", ")),
+        (
+            "masked",
+            format!(
+                "{} values; {} of {} pages rewritten, {} layout deviations",
+                manifest.values_masked,
+                manifest.pages_rewritten,
+                manifest.pages_scanned,
+                manifest.layout_deviations
+            ),
+        ),
+        (
+            "originals left",
+            format!(
+                "{found} found of {} searched for in {}",
+                audit("values_searched").unwrap_or_default(),
+                HumanBytes(audit("bytes").unwrap_or_default())
+            ),
+        ),
+        (
+            "size",
+            format!(
+                "{}, {} of its own",
+                HumanBytes(manifest.raw_bytes),
+                HumanBytes(manifest.own_bytes)
+            ),
+        ),
+    ])
+}
+
+pub(crate) fn clone_text(view: &CloneView) -> String {
+    let ready = view.ready_ms.map(|ms| ("ready", format!("after {ms} ms")));
+    let mut pairs = vec![
+        ("id", view.id.clone()),
+        ("name", view.name.clone()),
+        ("snapshot", view.snapshot.clone()),
+        ("state", state(view)),
+        ("connect", view.dsn.clone()),
+        ("data", view.data_dir.display().to_string()),
+        (
+            "size",
+            format!(
+                "{} shared, {} of its own ({})",
+                HumanBytes(view.shared_bytes),
+                HumanBytes(view.own_bytes),
+                view.driver.name()
+            ),
+        ),
+    ];
+    pairs.extend(ready);
+    lines(&pairs)
+}
+
+pub(crate) fn state(view: &CloneView) -> String {
+    match serde_json::to_value(view.state) {
+        Ok(Value::String(state)) => state,
+        _ => String::new(),
+    }
+}
