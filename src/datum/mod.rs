@@ -1,6 +1,22 @@
 //! Stored values by type: what their bytes mean, and which bytes are a valid value.
+//!
+//! Knows no key and no page. Bytes are those after a varlena header, or the fixed-width value,
+//! little-endian as on every platform that thinveil runs on.
+
+pub(crate) mod integer;
+mod literal;
+pub(crate) mod numeric;
+pub(crate) mod temporal;
+pub(crate) mod text;
 
 use serde::{Deserialize, Serialize};
+
+pub(crate) use literal::Literal;
+
+/// Bytes that are no value of their type. Says what is wrong with them, never what they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct DatumError(pub &'static str);
 
 /// A type whose stored values masks know, domains already resolved to what they are over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,5 +72,41 @@ impl ValueType {
             "uuid" => ValueType::Uuid,
             _ => return None,
         })
+    }
+}
+
+impl ValueType {
+    /// Every type there is, in the order of the declaration.
+    pub const ALL: [ValueType; 14] = [
+        ValueType::Text,
+        ValueType::Bpchar,
+        ValueType::Int2,
+        ValueType::Int4,
+        ValueType::Int8,
+        ValueType::Numeric,
+        ValueType::Float4,
+        ValueType::Float8,
+        ValueType::Bool,
+        ValueType::Date,
+        ValueType::Time,
+        ValueType::Timestamp,
+        ValueType::TimestampTz,
+        ValueType::Uuid,
+    ];
+
+    /// The width of a stored value in bytes; `None` for a varlena.
+    pub fn width(self) -> Option<usize> {
+        match self {
+            ValueType::Text | ValueType::Bpchar | ValueType::Numeric => None,
+            ValueType::Bool => Some(1),
+            ValueType::Int2 => Some(2),
+            ValueType::Int4 | ValueType::Float4 | ValueType::Date => Some(4),
+            ValueType::Int8
+            | ValueType::Float8
+            | ValueType::Time
+            | ValueType::Timestamp
+            | ValueType::TimestampTz => Some(8),
+            ValueType::Uuid => Some(16),
+        }
     }
 }

@@ -1,10 +1,53 @@
 //! Masks: keyed, deterministic functions from a stored value to a value of the same stored length.
 //!
 //! Sees no page and no table: a value goes in as its stored bytes without varlena header, and is
-//! changed in place.
+//! changed in place. What each mask keeps and what it shows is in `docs/masks.md`.
+//!
+//! ```
+//! use thinveil::datum::ValueType;
+//! use thinveil::mask::{Mask, MaskKey, MaskSpec};
+//! use thinveil::rules::{MaskName, MaskOptions};
+//!
+//! let spec = MaskSpec {
+//!     mask: MaskName::Email,
+//!     domain: "email".into(),
+//!     value_type: ValueType::Text,
+//!     options: MaskOptions::default(),
+//! };
+//! let mask = Mask::compile(&spec, &MaskKey::from_bytes([7; 32]))?;
+//! let mut value = b"jane.doe@production.com".to_vec();
+//! mask.masker().apply(&mut value)?;
+//! assert_eq!(value.len(), "jane.doe@production.com".len());
+//! assert!(value[11..].starts_with(b"@example."));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod decimal;
+mod dictionary;
+mod digits;
+mod email;
+mod filler;
+mod fixed;
+mod float;
+mod grammar;
+mod integer;
 mod key;
+mod letters;
+mod lexicon;
+mod locale;
+mod masker;
+mod memo;
+mod overlay;
+mod permutation;
+mod phone;
+mod prf;
+mod shift;
 mod spec;
+mod support;
+mod uuid;
 
+pub use crate::datum::DatumError;
 pub use key::{KeyId, MaskKey};
+pub use masker::{Mask, Masker};
 pub use spec::MaskSpec;
+pub use support::{check_options, is_injective, suited_masks, supports};

@@ -1,0 +1,114 @@
+//! E-mail addresses nobody can receive: reserved names of RFC 2606 behind the `@`.
+
+use super::grammar::{Grammar, Part, Template, pseudo_word};
+use super::lexicon::Lexicon;
+use super::locale::{self, Locale};
+use super::overlay;
+use super::prf::Stream;
+use crate::datum::text::{Unit, units};
+
+/// Domains that leave room for a name before them.
+const DOMAINS: [&[u8]; 3] = [b"@example.com", b"@example.net", b"@example.org"];
+/// Shortest part before one of [`DOMAINS`].
+const SHORTEST_LOCAL: usize = 4;
+
+/// Composes addresses.
+pub(crate) struct Email {
+    locals: Grammar,
+}
+
+impl Email {
+    /// Addresses of people with names of this locale.
+    pub(crate) fn new(locale: &Locale) -> Email {
+        let english = locale::english();
+        let lexicon = |own: &[&'static str], reserve: &[&'static str]| {
+            let letters = |words: &[&'static str]| -> Vec<String> {
+                let plain = words.iter().filter(|w| w.bytes().all(|b| b.is_ascii_alphabetic()));
+                plain.map(|word| word.to_ascii_lowercase()).collect()
+            };
+            let (own, reserve) = (letters(own), letters(reserve));
+            let own: Vec<&str> = own.iter().map(String::as_str).collect();
+            let reserve: Vec<&str> = reserve.iter().map(String::as_str).collect();
+            Lexicon::new(&own, &reserve, 8)
+        };
+        let lexicons = vec![
+            lexicon(locale.first_names, english.first_names),
+            lexicon(locale.last_names, english.last_names),
+        ];
+        let (first, last) = (Part::Word(0), Part::Word(1));
+        let (dot, line) = (Part::Literal("."), Part::Literal("_"));
+        let template =
+            |tier, share, parts: &[Part]| Template { tier, share, parts: parts.to_vec() };
+        let locals = Grammar::new(
+            lexicons,
+            vec![
+                template(0, 1, &[first, dot, last]),
+                template(0, 4, &[first, dot, last, Part::Number(1, 4)]),
+                template(0, 1, &[first, line, last, Part::Number(1, 4)]),
+                template(0, 1, &[Part::Letter, last, Part::Number(1, 4)]),
+                template(0, 1, &[first, Part::Number(1, 4)]),
+                template(1, 1, &[first, dot, first, dot, last, Part::Number(1, 4)]),
+                template(1, 1, &[Part::Letter, Part::Number(1, 4)]),
+            ],
+        );
+        Email { locals }
+    }
+
+    /// Replaces a value that is not empty.
+    pub(crate) fn mask(&self, value: &mut [u8], stream: &mut Stream, buffer: &mut Vec<u8>) {
+        if value.is_ascii() {
+            overlay::replace(value, stream, buffer, |stream, out| {
+                self.write(stream, out);
+                out.make_ascii_lowercase();
+            });
+            return;
+        }
+        // Longer characters stand at the front, so that the reserved domain stays whole.
+        let places = units(value).count();
+        let mut drawn = vec![0; places];
+        self.write(stream, &mut drawn);
+        drawn.make_ascii_lowercase();
+        let mut letters: Vec<Unit> =
+            units(value).filter(|unit| matches!(unit, Unit::Char(_))).collect();
+        letters.resize(places, Unit::Ascii(0));
+        buffer.clear();
+        for (unit, &byte) in letters.iter().zip(&drawn) {
+            overlay::put(buffer, *unit, byte, stream);
+        }
+        overlay::write_back(value, buffer);
+    }
+
+    /// Writes an address of exactly the length of `out`.
+    fn write(&self, stream: &mut Stream, out: &mut [u8]) {
+        let domain = stream.below(DOMAINS.len() as u32) as usize;
+        let long = DOMAINS.get(domain).copied().unwrap_or(b"@test");
+        let len = out.len();
+        if len >= long.len() + SHORTEST_LOCAL {
+            let (local, rest) = out.split_at_mut(len - long.len());
+            rest.copy_from_slice(long);
+            self.locals.compose(stream, local);
+            spaces_to_dots(local);
+        } else if len >= 8 {
+            // One letter of a name under the reserved top-level domain.
+            let (local, rest) = out.split_at_mut(len - 7);
+            rest.copy_from_slice(b"@x.test");
+            if let Some(letter) = rest.get_mut(1) {
+                *letter = stream.letter();
+            }
+            self.locals.compose(stream, local);
+        } else if len >= 6 {
+            let (local, rest) = out.split_at_mut(len - 5);
+            rest.copy_from_slice(b"@test");
+            local.fill_with(|| stream.letter());
+        } else {
+            pseudo_word(stream, out);
+        }
+    }
+}
+
+/// Phrases in a row have blanks between them; an address has none.
+fn spaces_to_dots(local: &mut [u8]) {
+    for byte in local.iter_mut().filter(|byte| **byte == b' ') {
+        *byte = b'.';
+    }
+}

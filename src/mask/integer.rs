@@ -1,0 +1,148 @@
+//! Whole numbers: permuted among those with as many digits, or with noise.
+//!
+//! A class is the numbers of one sign and digit count that the same types can hold: those of 10
+//! digits are two classes, since `integer` ends within them at 2147483647. So a number masks to
+//! the same number in a `smallint`, an `integer` and a `bigint` column, and a foreign key between
+//! them holds.
+
+use super::permutation::Permuter;
+use super::prf::{Prf, Stream};
+
+/// Largest magnitude of each type above zero; below, one more.
+const LIMITS: [u64; 3] = [i16::MAX as u64, i32::MAX as u64, i64::MAX as u64];
+
+/// Magnitudes of a class, both ends included.
+struct Class {
+    low: u64,
+    high: u64,
+}
+
+/// The class of a magnitude, which is not 0.
+fn class(magnitude: u64, negative: bool) -> Class {
+    let digits = magnitude.max(1).ilog10();
+    let mut low = 10u64.pow(digits);
+    let mut high = low.saturating_mul(10).saturating_sub(1);
+    for limit in LIMITS {
+        let limit = limit + u64::from(negative);
+        if magnitude > limit {
+            low = low.max(limit + 1);
+        } else {
+            high = high.min(limit);
+            break;
+        }
+    }
+    Class { low, high }
+}
+
+/// Permutes a number within its class. Zero is a class of its own.
+pub(crate) fn permute(number: i64, prf: &Prf, permuter: &mut Permuter) -> i64 {
+    if number == 0 {
+        return 0;
+    }
+    let magnitude = number.unsigned_abs();
+    let Class { low, high } = class(magnitude, number < 0);
+    let mut tweak = [0; 9];
+    for (to, from) in tweak.iter_mut().zip(low.to_le_bytes()) {
+        *to = from;
+    }
+    if let Some(sign) = tweak.last_mut() {
+        *sign = u8::from(number < 0);
+    }
+    let to = low + permuter.permute_number(prf, &tweak, high - low + 1, magnitude - low);
+    signed(to, number < 0)
+}
+
+/// Moves a number by at most `noise` times itself, and at least by one where its class has
+/// another number.
+pub(crate) fn noise(number: i64, noise: f64, stream: &mut Stream) -> i64 {
+    if number == 0 {
+        return 0;
+    }
+    let magnitude = number.unsigned_abs();
+    let Class { low, high } = class(magnitude, number < 0);
+    signed(near(magnitude, share(magnitude, noise), low, high, stream), number < 0)
+}
+
+/// `noise` times `number`, at least 1.
+pub(crate) fn share(number: u64, noise: f64) -> u64 {
+    ((number as f64 * noise) as u64).max(1)
+}
+
+/// A number within `reach` of `number` and within its bounds; another one if there is any.
+pub(crate) fn near(number: u64, reach: u64, low: u64, high: u64, stream: &mut Stream) -> u64 {
+    let low = number.saturating_sub(reach).max(low);
+    let high = number.saturating_add(reach).min(high);
+    if high <= low {
+        return number;
+    }
+    let drawn = low + stream.below_u64(high - low);
+    if drawn >= number { drawn + 1 } else { drawn }
+}
+
+fn signed(magnitude: u64, negative: bool) -> i64 {
+    let number = magnitude as i64;
+    if negative { number.wrapping_neg() } else { number }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::MaskKey;
+    use crate::rules::MaskName;
+
+    fn prf() -> Prf {
+        Prf::new(&MaskKey::from_bytes([4; 32]), MaskName::Integer, "test")
+    }
+
+    #[test]
+    fn classes_end_where_types_do() {
+        let ends = |magnitude, negative| {
+            let class = class(magnitude, negative);
+            (class.low, class.high)
+        };
+        assert_eq!(ends(7, false), (1, 9));
+        assert_eq!(ends(12_345, false), (10_000, 32_767));
+        assert_eq!(ends(32_768, false), (32_768, 99_999));
+        assert_eq!(ends(32_768, true), (10_000, 32_768));
+        assert_eq!(ends(2_147_483_648, false), (2_147_483_648, 9_999_999_999));
+        assert_eq!(ends(1 << 63, true), (1_000_000_000_000_000_000, 1 << 63));
+    }
+
+    #[test]
+    fn every_number_up_to_a_hundred_thousand_has_its_own_image() {
+        let (prf, mut permuter) = (prf(), Permuter::new());
+        let mut seen = std::collections::BTreeSet::new();
+        for number in -100_000..=100_000i64 {
+            let to = permute(number, &prf, &mut permuter);
+            assert_eq!(to.signum(), number.signum());
+            assert_eq!(to.to_string().len(), number.to_string().len());
+            assert_eq!(i16::try_from(to).is_ok(), i16::try_from(number).is_ok());
+            assert!(seen.insert(to));
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_range_are_no_trouble() {
+        let (prf, mut permuter) = (prf(), Permuter::new());
+        for number in [i64::MIN, i64::MAX, i64::from(i32::MIN), i64::from(i32::MAX)] {
+            let to = permute(number, &prf, &mut permuter);
+            assert_eq!(to.signum(), number.signum());
+            assert_ne!(to, number);
+            let to = noise(number, 0.5, &mut prf.stream(&number.to_le_bytes()));
+            assert_eq!(to.to_string().len(), number.to_string().len());
+            assert_eq!(i32::try_from(to).is_ok(), i32::try_from(number).is_ok());
+        }
+    }
+
+    #[test]
+    fn noise_moves_and_stays_near() {
+        let mut stream = Stream::from_seed([2; 32]);
+        for number in [1, 10, 99, 1000, 54_321, -700] {
+            for _ in 0..100 {
+                let to = noise(number, 0.1, &mut stream);
+                assert_ne!(to, number);
+                assert!((to - number).abs() <= (number.abs() / 10).max(1));
+            }
+        }
+    }
+}

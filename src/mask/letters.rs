@@ -1,0 +1,198 @@
+//! Classes of letters beyond ASCII: same script, same UTF-8 length, same case.
+//!
+//! A class is what a permutation of letters may not leave. Its members come from the Unicode tables
+//! of the standard library and of `unicode-script`; the golden vectors hold a hash of all of them,
+//! since a letter more in a class would change the permutation.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use unicode_script::{Script, UnicodeScript};
+
+use super::prf::Stream;
+
+/// Letters end below this code point (CJK extension H ends at U+323AF).
+const END: u32 = 0x3_2400;
+
+/// Zeros of the decimal digits beyond ASCII; nine more follow each.
+const ZEROS: [u32; 18] = [
+    0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50,
+    0xED0, 0xF20, 0x1040, 0x17E0, 0xFF10,
+];
+
+/// Everyday letters, which replacements of single letters are drawn from where they can be.
+const EVERYDAY: [(u32, u32); 13] = [
+    (0xC0, 0xD6),
+    (0xDF, 0xF6),
+    (0x391, 0x3A1),
+    (0x3B1, 0x3C9),
+    (0x410, 0x42F),
+    (0x430, 0x44F),
+    (0x5D0, 0x5EA),
+    (0x627, 0x63A),
+    (0xE01, 0xE2E),
+    (0x3042, 0x3093),
+    (0x30A2, 0x30F3),
+    (0x4E00, 0x9FA5),
+    (0xAC00, 0xD7A3),
+];
+
+/// Where a letter stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rank {
+    /// Which class.
+    pub(crate) class: u16,
+    /// Its number among the letters of the class.
+    pub(crate) index: u32,
+}
+
+struct Classes {
+    /// By code point: class plus one (0 for what is in no class), and index.
+    ranks: Vec<(u16, u16)>,
+    members: Vec<Vec<char>>,
+}
+
+static CLASSES: LazyLock<Classes> = LazyLock::new(|| {
+    let mut sorted: BTreeMap<(String, usize, u8), Vec<char>> = BTreeMap::new();
+    for c in (0x80..END).filter_map(char::from_u32) {
+        if let Some((script, kind)) = kind(c) {
+            sorted.entry((script, c.len_utf8(), kind)).or_default().push(c);
+        }
+    }
+    let members: Vec<Vec<char>> = sorted.into_values().collect();
+    let mut ranks = vec![(0, 0); END as usize];
+    for (class, letters) in members.iter().enumerate() {
+        for (index, &letter) in letters.iter().enumerate() {
+            if let Some(rank) = ranks.get_mut(letter as usize) {
+                *rank = (class as u16 + 1, index as u16);
+            }
+        }
+    }
+    Classes { ranks, members }
+});
+
+/// The script and kind of a letter or digit; `None` for anything else.
+fn kind(c: char) -> Option<(String, u8)> {
+    let code = c as u32;
+    if let Some(zero) = ZEROS.iter().find(|&&zero| (zero..zero + 10).contains(&code)) {
+        return Some((format!("digits {zero:05x}"), 0));
+    }
+    let script = c.script();
+    if !c.is_alphabetic() || matches!(script, Script::Inherited | Script::Unknown) {
+        return None;
+    }
+    let kind = if c.is_uppercase() {
+        1
+    } else if c.is_lowercase() {
+        2
+    } else {
+        3
+    };
+    Some((script.full_name().to_owned(), kind))
+}
+
+/// Where a character stands among the letters; `None` for what is no letter or digit.
+pub(crate) fn rank(c: char) -> Option<Rank> {
+    let &(class, index) = CLASSES.ranks.get(c as usize)?;
+    Some(Rank { class: class.checked_sub(1)?, index: u32::from(index) })
+}
+
+/// How many letters a class has.
+pub(crate) fn size(class: u16) -> u32 {
+    CLASSES.members.get(usize::from(class)).map_or(0, |letters| letters.len() as u32)
+}
+
+/// The letter at a rank.
+pub(crate) fn letter(rank: Rank) -> Option<char> {
+    CLASSES.members.get(usize::from(rank.class))?.get(rank.index as usize).copied()
+}
+
+/// Another character in the place of `c`: a letter of its class, for a face another face, and `c`
+/// itself where it is punctuation or a sign. Not injective.
+pub(crate) fn other(c: char, stream: &mut Stream) -> char {
+    if ('\u{1F300}'..='\u{1FAFF}').contains(&c) {
+        let face = 0x1F600 + stream.below(0x50);
+        return char::from_u32(face).unwrap_or(c);
+    }
+    let Some(rank) = rank(c) else { return c };
+    let code = c as u32;
+    let everyday = EVERYDAY.iter().find(|&&(first, last)| (first..=last).contains(&code));
+    for _ in 0..4 {
+        let drawn = match everyday {
+            Some(&(first, last)) => char::from_u32(first + stream.below(last + 1 - first)),
+            None => letter(Rank { class: rank.class, index: stream.below(size(rank.class)) }),
+        };
+        let fits =
+            |&drawn: &char| drawn != c && self::rank(drawn).map(|r| r.class) == Some(rank.class);
+        if let Some(drawn) = drawn.filter(fits) {
+            return drawn;
+        }
+    }
+    // Four misses in a row: the next one of the class, which is another one if there is any.
+    let index = (rank.index + 1) % size(rank.class).max(1);
+    letter(Rank { class: rank.class, index }).unwrap_or(c)
+}
+
+/// A hash over all classes: changes with the Unicode version, and so would the masks.
+#[cfg(test)]
+pub(crate) fn fingerprint() -> String {
+    let mut hasher = blake3::Hasher::new();
+    for letters in &CLASSES.members {
+        hasher.update(&(letters.len() as u32).to_le_bytes());
+        for &letter in letters {
+            hasher.update(&(letter as u32).to_le_bytes());
+        }
+    }
+    hasher.finalize().to_hex().chars().take(16).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_is_found_at_its_rank() {
+        for c in "éÉñßжЖαΩ東あア한ابगไ٣".chars() {
+            let rank = rank(c).unwrap();
+            assert_eq!(letter(rank), Some(c));
+            assert!(rank.index < size(rank.class));
+        }
+        assert_eq!(rank('—'), None);
+        assert_eq!(rank('\u{301}'), None);
+        assert_eq!(rank('a'), None);
+    }
+
+    #[test]
+    fn classes_keep_script_length_and_case() {
+        let class = |c| rank(c).unwrap().class;
+        assert_eq!(class('é'), class('ö'));
+        assert_ne!(class('é'), class('É'));
+        assert_ne!(class('é'), class('ж'));
+        assert_ne!(class('é'), class('ế'));
+        assert_ne!(class('あ'), class('ア'));
+    }
+
+    #[test]
+    fn no_class_outgrows_its_index() {
+        assert!(CLASSES.members.iter().all(|letters| letters.len() <= 1 << 16));
+        assert!(CLASSES.members.len() < usize::from(u16::MAX));
+    }
+
+    #[test]
+    fn another_letter_is_of_the_class() {
+        let mut stream = Stream::from_seed([3; 32]);
+        for c in "éÉжΩ東あ한ب😀ẞ".chars() {
+            for _ in 0..50 {
+                let drawn = other(c, &mut stream);
+                assert_eq!(drawn.len_utf8(), c.len_utf8());
+                assert_eq!(rank(drawn).map(|r| r.class), rank(c).map(|r| r.class));
+            }
+        }
+        assert_eq!(other('—', &mut stream), '—');
+    }
+
+    #[test]
+    fn the_classes_are_those_of_mask_version_1() {
+        assert_eq!(fingerprint(), "to be filled");
+    }
+}

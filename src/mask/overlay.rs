@@ -1,0 +1,94 @@
+//! Made-up text in the place of a value: as many characters, in as many bytes.
+
+use super::letters;
+use super::prf::Stream;
+use crate::datum::text::{Style, Unit, style, units};
+
+/// Draws so often before a replacement that equals the original is changed by hand.
+const DRAWS: usize = 6;
+
+/// Replaces `value` by text that `write` draws. Where the value holds characters of several
+/// bytes, the drawn text gives the rest, and these get another letter of their class.
+#[inline]
+pub(crate) fn replace(
+    value: &mut [u8],
+    stream: &mut Stream,
+    buffer: &mut Vec<u8>,
+    write: impl Fn(&mut Stream, &mut [u8]),
+) {
+    let style = style(value);
+    if value.is_ascii() {
+        buffer.resize(value.len(), 0);
+        for _ in 0..DRAWS {
+            write(stream, buffer);
+            restyle(buffer, style);
+            if buffer != value {
+                break;
+            }
+        }
+        if buffer == value {
+            nudge(buffer);
+        }
+        value.copy_from_slice(buffer);
+        return;
+    }
+    let places = units(value).count();
+    let mut drawn = vec![0; places];
+    for _ in 0..DRAWS {
+        write(stream, &mut drawn);
+        restyle(&mut drawn, style);
+        buffer.clear();
+        for (unit, &byte) in units(value).zip(&drawn) {
+            put(buffer, unit, byte, stream);
+        }
+        if buffer != value {
+            break;
+        }
+    }
+    write_back(value, buffer);
+}
+
+/// Puts a drawn byte in the place of a one-byte unit, another letter in that of a longer one.
+pub(crate) fn put(buffer: &mut Vec<u8>, unit: Unit, byte: u8, stream: &mut Stream) {
+    match unit {
+        Unit::Ascii(_) | Unit::Raw(_) => buffer.push(byte),
+        Unit::Char(c) => {
+            let other = letters::other(c, stream);
+            buffer.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+}
+
+/// Copies a replacement over its value. They have one length; if ever they had not, nothing of the
+/// value would stay.
+pub(crate) fn write_back(value: &mut [u8], replacement: &[u8]) {
+    debug_assert_eq!(value.len(), replacement.len());
+    if value.len() == replacement.len() {
+        value.copy_from_slice(replacement);
+    } else {
+        value.fill(b'x');
+    }
+}
+
+/// Writes all letters large, or small, where the original was written so.
+#[inline]
+pub(crate) fn restyle(text: &mut [u8], style: Style) {
+    match style {
+        Style::Upper => text.make_ascii_uppercase(),
+        Style::Lower => text.make_ascii_lowercase(),
+        Style::Mixed => {}
+    }
+}
+
+/// Changes the last byte of a text that would stay what it was.
+fn nudge(text: &mut [u8]) {
+    if let Some(last) = text.last_mut() {
+        *last = match *last {
+            b'z' => b'a',
+            b'Z' => b'A',
+            b'9' => b'0',
+            letter if letter.is_ascii_alphanumeric() => letter + 1,
+            _ => b'x',
+        };
+    }
+}

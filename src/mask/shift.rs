@@ -1,0 +1,115 @@
+//! Dates and times moved by a keyed distance, never zero.
+
+use super::prf::Stream;
+use crate::datum::temporal::{
+    DATE_MAX, DATE_MIN, DAY, SECOND, TIMESTAMP_MAX, TIMESTAMP_MIN, is_infinite_date,
+    is_infinite_timestamp,
+};
+use crate::datum::{DatumError, integer};
+
+/// Moves a `date` by 1 to `days` days. The distance is drawn from `stream(date)`.
+pub(crate) fn date(
+    value: &mut [u8],
+    days: u32,
+    stream: impl Fn(i64) -> Stream,
+) -> Result<(), DatumError> {
+    let date = integer::read(value)?;
+    if i32::try_from(date).is_ok_and(is_infinite_date) {
+        return Ok(());
+    }
+    if !(DATE_MIN..=DATE_MAX).contains(&date) {
+        return Err(DatumError("a date is out of range"));
+    }
+    let delta = distance(&mut stream(date), u64::from(days));
+    integer::write(value, moved(date, delta, DATE_MIN, DATE_MAX));
+    Ok(())
+}
+
+/// Moves a timestamp by 1 to `days` whole days. The distance is that of its date, so a date and a
+/// timestamp of that day move together.
+pub(crate) fn timestamp_by_days(
+    value: &mut [u8],
+    days: u32,
+    stream: impl Fn(i64) -> Stream,
+) -> Result<(), DatumError> {
+    let Some(micros) = timestamp(value)? else { return Ok(()) };
+    let delta = distance(&mut stream(micros.div_euclid(DAY)), u64::from(days)) * DAY;
+    integer::write(value, moved(micros, delta, TIMESTAMP_MIN, TIMESTAMP_MAX));
+    Ok(())
+}
+
+/// Moves a timestamp by 1 to `seconds` whole seconds.
+pub(crate) fn timestamp_by_seconds(
+    value: &mut [u8],
+    seconds: u64,
+    stream: impl Fn(i64) -> Stream,
+) -> Result<(), DatumError> {
+    let Some(micros) = timestamp(value)? else { return Ok(()) };
+    let delta = distance(&mut stream(micros), seconds) * SECOND;
+    integer::write(value, moved(micros, delta, TIMESTAMP_MIN, TIMESTAMP_MAX));
+    Ok(())
+}
+
+/// Moves a `time` by 1 to `seconds` whole seconds, past midnight into the same day.
+pub(crate) fn time(
+    value: &mut [u8],
+    seconds: u64,
+    stream: impl Fn(i64) -> Stream,
+) -> Result<(), DatumError> {
+    let micros = integer::read(value)?;
+    if !(0..=DAY).contains(&micros) {
+        return Err(DatumError("a time is out of range"));
+    }
+    // Less than a day, so that it never comes round to where it started.
+    let delta = distance(&mut stream(micros), seconds.min(86_399)) * SECOND;
+    integer::write(value, (micros + delta).rem_euclid(DAY));
+    Ok(())
+}
+
+/// A timestamp; `None` for an infinity.
+fn timestamp(value: &[u8]) -> Result<Option<i64>, DatumError> {
+    let micros = integer::read(value)?;
+    if is_infinite_timestamp(micros) {
+        return Ok(None);
+    }
+    if !(TIMESTAMP_MIN..=TIMESTAMP_MAX).contains(&micros) {
+        return Err(DatumError("a timestamp is out of range"));
+    }
+    Ok(Some(micros))
+}
+
+/// 1 to `most`, either way. `most` is at most a hundred years of seconds.
+fn distance(stream: &mut Stream, most: u64) -> i64 {
+    let drawn = stream.below_u64(2 * most) as i64;
+    let most = most as i64;
+    if drawn < most { drawn - most } else { drawn - most + 1 }
+}
+
+/// `from` moved by `delta`; the other way where that would leave the range, so that it moves at
+/// all. The range is wider than two of the longest distances.
+fn moved(from: i64, delta: i64, min: i64, max: i64) -> i64 {
+    let within = |to: &i64| (min..=max).contains(to);
+    from.checked_add(delta)
+        .filter(within)
+        .or_else(|| from.checked_sub(delta).filter(within))
+        .unwrap_or(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_never_zero_and_never_too_far() {
+        let mut stream = Stream::from_seed([1; 32]);
+        let seen: std::collections::BTreeSet<i64> =
+            (0..1000).map(|_| distance(&mut stream, 3)).collect();
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [-3, -2, -1, 1, 2, 3]);
+    }
+
+    #[test]
+    fn moves_inward_at_the_ends_of_the_range() {
+        assert_eq!(moved(DATE_MIN, -5, DATE_MIN, DATE_MAX), DATE_MIN + 5);
+        assert_eq!(moved(TIMESTAMP_MAX, DAY, TIMESTAMP_MIN, TIMESTAMP_MAX), TIMESTAMP_MAX - DAY);
+    }
+}
