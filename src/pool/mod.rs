@@ -20,6 +20,8 @@ mod record;
 mod recover;
 mod snapshot;
 mod staging;
+#[cfg(test)]
+mod tests;
 mod thin_clone;
 
 use std::fs;

@@ -43,7 +43,7 @@ impl std::fmt::Debug for Created {
 /// How far the making or unmaking of a clone has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Phase {
+pub(super) enum Phase {
     Creating,
     Finished,
     Destroying,
@@ -51,26 +51,26 @@ enum Phase {
 
 /// `clone.json`. No password, no verifier.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct CloneRecord {
-    id: String,
-    name: String,
-    snapshot: String,
-    phase: Phase,
-    generation: u32,
-    major: PgMajor,
-    port: u16,
-    user: String,
-    database: String,
-    listen: Vec<IpAddr>,
-    tls: Option<Tls>,
-    pg_bin: Option<PathBuf>,
-    settings: Vec<(String, String)>,
-    created_at: jiff::Timestamp,
-    ready_ms: Option<u64>,
+pub(super) struct CloneRecord {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) snapshot: String,
+    pub(super) phase: Phase,
+    pub(super) generation: u32,
+    pub(super) major: PgMajor,
+    pub(super) port: u16,
+    pub(super) user: String,
+    pub(super) database: String,
+    pub(super) listen: Vec<IpAddr>,
+    pub(super) tls: Option<Tls>,
+    pub(super) pg_bin: Option<PathBuf>,
+    pub(super) settings: Vec<(String, String)>,
+    pub(super) created_at: jiff::Timestamp,
+    pub(super) ready_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Tls {
+pub(super) struct Tls {
     cert: PathBuf,
     key: PathBuf,
 }
@@ -79,8 +79,8 @@ struct Tls {
 #[derive(Clone, Debug)]
 pub struct ThinClone {
     pool: Pool,
-    dir: PathBuf,
-    record: CloneRecord,
+    pub(super) dir: PathBuf,
+    pub(super) record: CloneRecord,
 }
 
 impl Pool {
