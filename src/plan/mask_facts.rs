@@ -42,13 +42,13 @@ pub(super) fn is_injective(mask: MaskName, value_type: ValueType, options: &Mask
 }
 
 pub(super) fn suited_masks(value_type: ValueType) -> Vec<MaskName> {
-    MaskName::ALL.into_iter().filter(|&mask| supports(mask, value_type)).collect()
+    MaskName::ALL.into_iter().skip(1).filter(|&mask| supports(mask, value_type)).collect()
 }
 
 /// Values of options alone; which mask takes which is the rule file's business.
 pub(super) fn check_options(
     _mask: MaskName,
-    _value_type: ValueType,
+    _value_type: Option<ValueType>,
     options: &MaskOptions,
 ) -> Result<(), String> {
     if options.days == Some(0) || options.seconds == Some(0) {

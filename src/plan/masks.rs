@@ -5,7 +5,6 @@ use super::mask_facts;
 use super::problems::Problems;
 use super::scope::Scope;
 use crate::datum::ValueType;
-use crate::rules::MaskName;
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
     let mut text_columns: Vec<String> = Vec::new();
@@ -31,7 +30,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
         }
         if !mask_facts::supports(assignment.mask, value_type) {
             let suited: Vec<&str> =
-                mask_facts::suited_masks(value_type).into_iter().map(MaskName::as_str).collect();
+                mask_facts::suited_masks(value_type).iter().map(|mask| mask.as_str()).collect();
             problems.push(scope.column_refusal(
                 "mask_type_mismatch",
                 id,
@@ -39,7 +38,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
                 format!("masks for this type: {}", suited.join(", ")),
             ));
         } else if let Err(what) =
-            mask_facts::check_options(assignment.mask, value_type, &assignment.options)
+            mask_facts::check_options(assignment.mask, Some(value_type), &assignment.options)
         {
             problems.push(scope.column_refusal(
                 "mask_options",

@@ -133,7 +133,8 @@ impl Found<'_> {
     fn injective_remedy(&self) -> String {
         let Some(value_type) = self.column.value_type() else { return self.keep_line() };
         let permutations: Vec<MaskName> = mask_facts::suited_masks(value_type)
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|&mask| {
                 mask != MaskName::Keep
                     && mask_facts::is_injective(mask, value_type, &ColumnRule::new(mask).options)

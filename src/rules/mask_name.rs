@@ -106,16 +106,16 @@ impl MaskName {
             | MaskName::LastName
             | MaskName::FullName
             | MaskName::StreetAddress
+            | MaskName::Email
             | MaskName::City
-            | MaskName::Company => &["locale"],
+            | MaskName::Company
+            | MaskName::Text => &["locale"],
             MaskName::Constant => &["value"],
             MaskName::Integer | MaskName::Numeric => &["noise"],
             MaskName::DateShift => &["days"],
             MaskName::TimestampShift => &["seconds"],
             MaskName::Keep
-            | MaskName::Email
             | MaskName::Phone
-            | MaskName::Text
             | MaskName::Redact
             | MaskName::Digits
             | MaskName::Alphanumeric

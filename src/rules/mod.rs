@@ -3,6 +3,7 @@
 //! Knows no catalog: whether a table exists is the planner's business.
 
 mod guess;
+mod import;
 mod mask_name;
 mod nearest;
 mod read;
@@ -10,6 +11,9 @@ mod rule_set;
 mod write;
 
 pub use guess::{Guess, guess};
+#[cfg(feature = "sql")]
+pub use import::import_security_labels;
+pub use import::{import, import_greenmask};
 pub use mask_name::{MaskName, UnknownMask};
 pub use nearest::{did_you_mean, nearest};
 pub use rule_set::{ColumnRule, DatabaseRules, MaskOptions, RuleSet, TableRules, Unlisted};
