@@ -88,7 +88,8 @@ impl XfsLoop {
     pub fn create(place: &Path, size: u64, undo: &Undo) -> Result<XfsLoop> {
         let image = place.join("xfs.img");
         let mount = place.join("xfs");
-        let file = fs::File::create(&image).with_context(|| format!("create {}", image.display()))?;
+        let file =
+            fs::File::create(&image).with_context(|| format!("create {}", image.display()))?;
         file.set_len(size).with_context(|| format!("make {} long", image.display()))?;
         drop(file);
         run(Command::new("mkfs.xfs").args(["-q", "-m", "reflink=1"]).arg(&image))?;

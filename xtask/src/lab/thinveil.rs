@@ -37,7 +37,8 @@ impl Thinveil {
         if !cargo.status().context("run cargo build")?.success() {
             bail!("cargo build --release failed");
         }
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
         let program = root.join(target).join("release/thinveil");
         Ok(Thinveil { program, pool: pool.to_path_buf(), undo: undo.clone() })
     }
@@ -115,7 +116,8 @@ impl Outcome {
             .flatten()
             .filter_map(|(name, value)| Some((name.clone(), value.as_f64()?)))
             .collect();
-        let rank = |name: &str| ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len());
+        let rank =
+            |name: &str| ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len());
         stages.sort_by_key(|(name, _)| rank(name));
         stages
     }

@@ -47,7 +47,9 @@ pub(super) fn imports(tree: &Tree) -> Vec<Finding> {
             findings.push(Finding::error(
                 path,
                 0,
-                format!("`{module}` is on no floor: add it to the list in xtask/src/tidy/floors.rs"),
+                format!(
+                    "`{module}` is on no floor: add it to the list in xtask/src/tidy/floors.rs"
+                ),
             ));
             continue;
         };
@@ -167,7 +169,8 @@ fn head(path: &str) -> String {
 mod tests {
     use super::*;
 
-    const LIB: (&str, &str) = ("src/lib.rs", "pub use error::{Error, Result};\npub use pool::Pool;");
+    const LIB: (&str, &str) =
+        ("src/lib.rs", "pub use error::{Error, Result};\npub use pool::Pool;");
 
     fn messages(path: &str, text: &str) -> Vec<String> {
         imports(&Tree::new([LIB, (path, text)])).into_iter().map(|f| f.to_string()).collect()

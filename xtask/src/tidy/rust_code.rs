@@ -88,8 +88,10 @@ mod tests {
 
     #[test]
     fn tests_documentation_and_other_packages_may_print() {
-        let text = "/// println!(\"\");\nfn f() {}\n#[cfg(test)]\nmod tests { fn g() { dbg!(1) } }\n";
-        let tree = Tree::new([("src/page/a.rs", text), ("xtask/src/a.rs", "fn f() { println!() }")]);
+        let text =
+            "/// println!(\"\");\nfn f() {}\n#[cfg(test)]\nmod tests { fn g() { dbg!(1) } }\n";
+        let tree =
+            Tree::new([("src/page/a.rs", text), ("xtask/src/a.rs", "fn f() { println!() }")]);
         assert_eq!(unfinished(&tree), []);
     }
 }
