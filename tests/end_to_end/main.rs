@@ -1,0 +1,14 @@
+//! thinveil from outside: real PostgreSQL clusters in, masked snapshots and clones out, through the
+//! built binary alone. One binary, so that tests share the clusters that they copy from.
+//!
+//! Runs as root on Debian 12 with PostgreSQL 15; other majors come from npm.
+#![cfg(feature = "cli")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod judge_faults;
+mod masking;
+mod refusals;
+mod residue;
+mod sources;
