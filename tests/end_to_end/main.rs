@@ -7,7 +7,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clones;
+mod command_line;
+mod drivers;
+mod interruptions;
 mod judge_faults;
+mod majors;
 mod masking;
 mod refusals;
 mod residue;

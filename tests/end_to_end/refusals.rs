@@ -249,8 +249,14 @@ fn rule_files_with_mistakes_are_refused_by_place() {
         ("version = 1\nthis is no TOML", "line 2"),
         ("version = 7\n", "version"),
         ("version = 1\nunlisted = \"perhaps\"\n", "unlisted"),
-        ("version = 1\n[databases.postgres.tables.\"public.a\"]\nid = \"no_such_mask\"", "no_such_mask"),
-        ("version = 1\n[databases.postgres.tables.\"public.a\"]\nid = { mask = \"keep\", dayz = 1 }", "dayz"),
+        (
+            "version = 1\n[databases.postgres.tables.\"public.a\"]\nid = \"no_such_mask\"",
+            "no_such_mask",
+        ),
+        (
+            "version = 1\n[databases.postgres.tables.\"public.a\"]\nid = { mask = \"keep\", dayz = 1 }",
+            "dayz",
+        ),
     ] {
         let rules = Rules::write(&attempt.sandbox, "mistake.toml", mistake);
         let outcome = attempt.pool.try_snapshot(attempt.raw.source(), rules.path(), &[]);

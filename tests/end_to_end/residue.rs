@@ -28,7 +28,10 @@ fn passwords_wal_logs_slots_and_statistics_are_gone() {
         clone.user()
     );
     assert_eq!(clone.value("postgres", &others), "0");
-    assert_eq!(clone.value("postgres", "SELECT count(*) FROM pg_authid WHERE rolname = 'app'"), "1");
+    assert_eq!(
+        clone.value("postgres", "SELECT count(*) FROM pg_authid WHERE rolname = 'app'"),
+        "1"
+    );
     assert_eq!(clone.value("postgres", "SELECT count(*) FROM pg_replication_slots"), "0");
 }
 
@@ -153,9 +156,22 @@ fn a_snapshot_says_what_was_audited_and_can_be_audited_again() {
     let snapshot = pool.snapshot(raw.source(), rules.path(), &["--name", "signed"]);
     let shown = pool.json(&["snapshot", "show", &snapshot.id]);
     for key in [
-        "id", "name", "source", "major", "driver", "created_at", "key_id", "rules_hash", "stages",
-        "values_masked", "pages_scanned", "pages_rewritten", "layout_deviations", "residue",
-        "raw_bytes", "own_bytes",
+        "id",
+        "name",
+        "source",
+        "major",
+        "driver",
+        "created_at",
+        "key_id",
+        "rules_hash",
+        "stages",
+        "values_masked",
+        "pages_scanned",
+        "pages_rewritten",
+        "layout_deviations",
+        "residue",
+        "raw_bytes",
+        "own_bytes",
     ] {
         assert!(!shown[key].is_null(), "{key} is not in {shown}");
         if key != "own_bytes" {

@@ -24,8 +24,8 @@ fn a_crashed_cluster_is_recovered_and_masked() {
     drop(open);
     assert_ne!(raw.control("Database cluster state"), "shut down");
     let pool = Pool::new(&sandbox);
-    let rules_text = Rules::shop_text()
-        + "[databases.shop.tables.\"public.gone_after_crash\"]\nid = \"keep\"\n";
+    let rules_text =
+        Rules::shop_text() + "[databases.shop.tables.\"public.gone_after_crash\"]\nid = \"keep\"\n";
     let with_new_table = Rules::write(&sandbox, "crashed.toml", &rules_text);
     let snapshot = pool.snapshot(raw.source(), with_new_table.path(), &[]);
     raw.start();
@@ -149,7 +149,11 @@ fn tablespaces_are_carried_and_every_clone_has_its_own() {
     let before = crate::common::tree_digest(&place);
     let pool = Pool::new(&sandbox);
     let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
-    assert_eq!(before, crate::common::tree_digest(&place), "the source's tablespace was written to");
+    assert_eq!(
+        before,
+        crate::common::tree_digest(&place),
+        "the source's tablespace was written to"
+    );
     raw.start();
     assert_masked_well(&pool, &raw, &rules, &snapshot);
     let needles = crate::common::originals_of(&raw, &rules);
@@ -206,7 +210,8 @@ fn a_wal_directory_elsewhere_is_taken_along() {
     raw.exec("postgres", "CREATE TABLE t (id integer); INSERT INTO t VALUES (1)");
     raw.crash();
     let before = crate::common::tree_digest(&wal);
-    let rules = Rules::for_tables(&sandbox, "rules.toml", "postgres", &[("public.t", "id = \"keep\"")]);
+    let rules =
+        Rules::for_tables(&sandbox, "rules.toml", "postgres", &[("public.t", "id = \"keep\"")]);
     let pool = Pool::new(&sandbox);
     let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
     assert_eq!(before, crate::common::tree_digest(&wal), "the source's WAL was written to");
