@@ -1,0 +1,162 @@
+//! One conformance test for every way of sharing blocks.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::common::{
+    Base, FileSystem, LoopFs, Pool, Queries, Rules, Sandbox, assert_all_judges_pass, files_under,
+    tree_digest,
+};
+
+const COUNT: &str = "SELECT count(*) FROM customers";
+
+fn bytes(json: &Value, key: &str) -> u64 {
+    json[key].as_u64().unwrap_or_else(|| panic!("no {key} in {json}"))
+}
+
+fn size_of(volume: &Path) -> u64 {
+    let files = files_under(volume).into_iter();
+    files.map(|file| volume.join(file).metadata().expect("metadata").len()).sum()
+}
+
+/// Create, write, reset, stop, start, destroy; everything apart, everything gone in the end.
+fn conforms(sandbox: &Sandbox, place: &Path, driver: &str, thin: bool) {
+    let rules = Rules::shop(sandbox);
+    let mut raw = Base::ShopWithChecksums.copy_into(sandbox, "raw", place);
+    let before_all = tree_digest(raw.data());
+    let pool = Pool::init(&place.join("pool"), driver);
+    assert_eq!(pool.json(&["pool", "status"])["driver"], driver);
+    let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
+    assert_eq!(snapshot.json["driver"], driver);
+    assert_eq!(tree_digest(raw.data()), before_all, "the source was written to");
+    let whole = size_of(&snapshot.data());
+    let sealed = tree_digest(&snapshot.data());
+
+    let one = pool.clone_of(&snapshot.id, &["--name", "one"]);
+    let two = pool.clone_of(&snapshot.id, &["--name", "two"]);
+    for clone in [&one, &two] {
+        assert_eq!(clone.json["driver"], driver);
+        let (own, shared) = (bytes(&clone.json, "own_bytes"), bytes(&clone.json, "shared_bytes"));
+        if thin {
+            assert!(own < whole / 2, "{own} of {whole} bytes are the clone's own");
+            assert!(shared > whole / 3, "{shared} of {whole} bytes are shared");
+        } else {
+            assert!(own > whole / 2, "{own} of {whole} bytes are the clone's own");
+            assert_eq!(shared, 0);
+        }
+    }
+    let full = clone_judged(&pool, &mut raw, &rules, &snapshot);
+    assert!(full, "the judges were asked");
+
+    one.exec("shop", "TRUNCATE orders; DELETE FROM visits; CHECKPOINT");
+    one.exec(
+        "shop",
+        "CREATE TABLE ballast AS SELECT repeat('x', 900) FROM generate_series(1, 20000)",
+    );
+    one.exec("shop", "CHECKPOINT");
+    let grown = pool.json(&["clone", "show", "one"]);
+    let growth = bytes(&grown, "own_bytes").saturating_sub(bytes(&one.json, "own_bytes"));
+    assert!(growth > 15_000_000, "18 MB were written, {growth} bytes are told");
+    assert_eq!(two.value("shop", "SELECT count(*) > 17000 FROM orders"), "t");
+    assert_eq!(tree_digest(&snapshot.data()), sealed, "a clone wrote into its snapshot");
+
+    pool.json(&["clone", "stop", "two"]);
+    pool.json(&["clone", "start", "two"]);
+    assert_eq!(two.value("shop", COUNT), "8000");
+    pool.json(&["clone", "reset", "one"]);
+    assert_eq!(one.value("shop", "SELECT count(*) > 17000 FROM orders"), "t");
+    assert_eq!(one.value("shop", "SELECT count(*) FROM pg_class WHERE relname = 'ballast'"), "0");
+    assert_eq!(tree_digest(&snapshot.data()), sealed, "a reset wrote into its snapshot");
+
+    pool.json(&["clone", "destroy", "one"]);
+    assert_eq!(two.value("shop", COUNT), "8000");
+    pool.json(&["clone", "destroy", "two"]);
+    pool.json(&["snapshot", "destroy", &snapshot.id]);
+    assert_eq!(pool.remains(), Vec::<String>::new());
+    assert!(size_of(pool.dir()) < 1_000_000, "{:?}", files_under(pool.dir()));
+}
+
+/// Judges a clone of its own, since judging writes.
+fn clone_judged(
+    pool: &Pool,
+    raw: &mut crate::common::Cluster,
+    rules: &Rules,
+    snapshot: &crate::common::Snapshot,
+) -> bool {
+    let clone = pool.clone_of(&snapshot.id, &["--name", "judged"]);
+    raw.start();
+    assert_all_judges_pass(raw, rules, snapshot, &clone);
+    raw.stop();
+    pool.json(&["clone", "destroy", "judged"]);
+    true
+}
+
+#[test]
+fn reflink_on_xfs_conforms() {
+    let sandbox = Sandbox::new();
+    let disk = LoopFs::mount(&sandbox, FileSystem::Xfs, "xfs", 1200);
+    conforms(&sandbox, disk.path(), "reflink", true);
+}
+
+#[test]
+fn reflink_on_btrfs_conforms() {
+    let sandbox = Sandbox::new();
+    let disk = LoopFs::mount(&sandbox, FileSystem::Btrfs, "btrfs", 1200);
+    conforms(&sandbox, disk.path(), "reflink", true);
+}
+
+#[test]
+fn overlay_conforms() {
+    let sandbox = Sandbox::new();
+    let place = sandbox.join("place");
+    std::fs::create_dir(&place).unwrap();
+    conforms(&sandbox, &place, "overlay", true);
+}
+
+#[test]
+fn copy_conforms() {
+    let sandbox = Sandbox::new();
+    let place = sandbox.join("place");
+    std::fs::create_dir(&place).unwrap();
+    conforms(&sandbox, &place, "copy", false);
+}
+
+#[test]
+fn auto_picks_the_thinnest_that_works_and_says_which() {
+    let sandbox = Sandbox::new();
+    let xfs = LoopFs::mount(&sandbox, FileSystem::Xfs, "xfs", 300);
+    let btrfs = LoopFs::mount(&sandbox, FileSystem::Btrfs, "btrfs", 300);
+    let driver = |place: &Path| {
+        let pool = Pool::init(&place.join("auto"), "auto");
+        pool.json(&["pool", "status"])["driver"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(driver(xfs.path()), "reflink");
+    assert!(["btrfs", "reflink"].contains(&driver(btrfs.path()).as_str()));
+    assert!(["overlay", "reflink"].contains(&driver(sandbox.path()).as_str()));
+    let sparse = sandbox.join("memory");
+    std::fs::create_dir(&sparse).unwrap();
+    let mut mount = std::process::Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(&sparse);
+    assert!(mount.status().unwrap().success());
+    assert!(["overlay", "copy"].contains(&driver(&sparse).as_str()));
+}
+
+#[test]
+fn a_driver_that_can_not_work_there_is_refused_with_what_could() {
+    let sandbox = Sandbox::new();
+    let memory = sandbox.join("memory");
+    std::fs::create_dir(&memory).unwrap();
+    let mut mount = std::process::Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=64m", "tmpfs"]).arg(&memory);
+    assert!(mount.status().unwrap().success());
+    let dir = memory.join("pool");
+    let mut init = std::process::Command::new(env!("CARGO_BIN_EXE_thinveil"));
+    init.arg("--pool").arg(&dir).args(["pool", "init", "--driver", "reflink"]);
+    let output = init.output().unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("reflink"), "{text}");
+    assert!(text.contains("overlay") || text.contains("copy") || text.contains("auto"), "{text}");
+    Pool::init(&dir, "copy");
+}

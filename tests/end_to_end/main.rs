@@ -1,0 +1,19 @@
+//! thinveil from outside: real PostgreSQL clusters in, masked snapshots and clones out, through the
+//! built binary alone. One binary, so that tests share the clusters that they copy from.
+//!
+//! Runs as root on Debian 12 with PostgreSQL 15; other majors come from npm.
+#![cfg(feature = "cli")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod clones;
+mod command_line;
+mod drivers;
+mod interruptions;
+mod judge_faults;
+mod majors;
+mod masking;
+mod refusals;
+mod residue;
+mod sources;

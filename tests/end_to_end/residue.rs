@@ -1,0 +1,192 @@
+//! What is gone besides the values: passwords, WAL, logs, statistics, slots, strays; and that the
+//! audit refuses what it finds.
+
+use std::fs;
+
+use crate::common::{Base, Pool, Queries, Rules, Sandbox, files_under};
+
+#[test]
+fn passwords_wal_logs_slots_and_statistics_are_gone() {
+    let sandbox = Sandbox::new();
+    let rules = Rules::shop(&sandbox);
+    let raw = Base::ShopWithChecksums.copy(&sandbox, "raw");
+    let pool = Pool::new(&sandbox);
+    let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
+    let data = snapshot.data();
+    let wal: Vec<_> = files_under(&data.join("pg_wal"));
+    assert_eq!(wal.len(), 1, "{wal:?}");
+    assert_eq!(files_under(&data.join("pg_replslot")).len(), 0);
+    assert_eq!(files_under(&data.join("pg_stat")).len(), 0);
+    assert_eq!(files_under(&data.join("pg_stat_tmp")).len(), 0);
+    assert!(!data.join("log").exists() || files_under(&data.join("log")).is_empty());
+    assert!(!data.join("postmaster.pid").exists());
+    assert!(!data.join("postmaster.opts").exists());
+
+    let clone = pool.clone_of(&snapshot.id, &[]);
+    let others = format!(
+        "SELECT count(*) FROM pg_authid WHERE rolpassword IS NOT NULL AND rolname <> '{}'",
+        clone.user()
+    );
+    assert_eq!(clone.value("postgres", &others), "0");
+    assert_eq!(
+        clone.value("postgres", "SELECT count(*) FROM pg_authid WHERE rolname = 'app'"),
+        "1"
+    );
+    assert_eq!(clone.value("postgres", "SELECT count(*) FROM pg_replication_slots"), "0");
+}
+
+#[test]
+fn strays_and_remains_of_crashes_are_gone() {
+    let sandbox = Sandbox::new();
+    let rules = Rules::shop(&sandbox);
+    let raw = Base::Shop.copy(&sandbox, "raw");
+    let data = raw.data().to_owned();
+    let database = fs::read_dir(data.join("base"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .max_by_key(|name| name.parse::<u32>().unwrap_or(0))
+        .unwrap();
+    fs::create_dir_all(data.join("base/pgsql_tmp")).unwrap();
+    fs::create_dir_all(data.join("base/99999")).unwrap();
+    let strays = [
+        format!("base/{database}/88888"),
+        format!("base/{database}/88888.1"),
+        format!("base/{database}/88888_fsm"),
+        format!("base/{database}/t3_88889"),
+        "base/99999/1259".to_owned(),
+        "base/pgsql_tmp/pgsql_tmp123.0".to_owned(),
+        "core".to_owned(),
+        "pg_hba.conf.bak".to_owned(),
+        "dump.sql".to_owned(),
+        "pg_wal/000000010000000000000099".to_owned(),
+        "pg_logical/replorigin_checkpoint.tmp".to_owned(),
+        "postgresql.conf.orig".to_owned(),
+    ];
+    for stray in &strays {
+        raw.plant(stray, b"zqdeadrow in a stray file; zqdropcol as well");
+    }
+    let pool = Pool::new(&sandbox);
+    let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
+    let mut needles = crate::common::Needles::new();
+    needles.add("stray", b"zqdeadrow in a stray file");
+    assert_eq!(needles.find_below(pool.dir()), Vec::<String>::new());
+    for stray in &strays {
+        assert!(!snapshot.data().join(stray).exists(), "{stray}");
+    }
+}
+
+#[test]
+fn an_original_in_a_kept_column_is_refused_by_the_audit_unless_accepted() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    raw.exec(
+        "postgres",
+        "CREATE TABLE people (id integer PRIMARY KEY, email text);
+         INSERT INTO people SELECT i, md5(i::text) || '@example.org' FROM generate_series(1, 5000) AS i;
+         CREATE TABLE tickets (id integer PRIMARY KEY, body text);
+         INSERT INTO tickets SELECT id, 'please answer to ' || email FROM people WHERE id = 4711",
+    );
+    raw.stop();
+    let pool = Pool::new(&sandbox);
+    let people = ("public.people", "id = \"keep\"\nemail = \"email\"");
+    let write = |name: &str, body: &str| {
+        let tickets = format!("id = \"keep\"\nbody = {body}");
+        Rules::for_tables(&sandbox, name, "postgres", &[people, ("public.tickets", &tickets)])
+    };
+    let careless = write("careless.toml", "\"keep\"");
+    let outcome = pool.try_snapshot(raw.source(), careless.path(), &[]);
+    let refusals = outcome.refusals();
+    let named = refusals.iter().any(|refusal| {
+        let text = refusal.to_string();
+        text.contains("email") && text.contains("tickets")
+    });
+    assert!(named, "{refusals:#?}");
+    raw.start();
+    let value = raw.value("postgres", "SELECT email FROM people WHERE id = 4711");
+    raw.stop();
+    assert!(!outcome.text().contains(&value), "the audit shows what it found");
+    assert_eq!(pool.remains(), Vec::<String>::new());
+
+    let masked = write("masked.toml", "\"text\"");
+    pool.snapshot(raw.source(), masked.path(), &[]);
+    let accepted = write("accepted.toml", "{ mask = \"keep\", accept_originals = true }");
+    pool.snapshot(raw.source(), accepted.path(), &[]);
+}
+
+#[test]
+fn an_original_in_a_function_a_comment_or_a_name_is_refused_by_the_audit() {
+    for planted in [
+        "COMMENT ON TABLE people IS 'as agreed with %'",
+        "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT ''%''::text'",
+        "CREATE INDEX ON people (id) WHERE email <> '%'",
+        "ALTER TABLE people ALTER COLUMN email SET DEFAULT '%'",
+    ] {
+        let sandbox = Sandbox::new();
+        let mut raw = Base::Empty.copy(&sandbox, "raw");
+        raw.start();
+        raw.exec(
+            "postgres",
+            "CREATE TABLE people (id integer PRIMARY KEY, email text);
+             INSERT INTO people SELECT i, md5(i::text) || '@example.org' FROM generate_series(1, 500) AS i",
+        );
+        let value = raw.value("postgres", "SELECT email FROM people WHERE id = 77");
+        raw.exec("postgres", &planted.replace('%', &value));
+        raw.stop();
+        let pool = Pool::new(&sandbox);
+        let rules = Rules::for_tables(
+            &sandbox,
+            "rules.toml",
+            "postgres",
+            &[("public.people", "id = \"keep\"\nemail = \"email\"")],
+        );
+        let outcome = pool.try_snapshot(raw.source(), rules.path(), &[]);
+        assert!(!outcome.refusals().is_empty(), "{planted}");
+        assert!(!outcome.text().contains(&value), "the audit shows what it found");
+        assert_eq!(pool.remains(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_snapshot_says_what_was_audited_and_can_be_audited_again() {
+    let sandbox = Sandbox::new();
+    let rules = Rules::shop(&sandbox);
+    let raw = Base::Shop.copy(&sandbox, "raw");
+    let pool = Pool::new(&sandbox);
+    let snapshot = pool.snapshot(raw.source(), rules.path(), &["--name", "signed"]);
+    let shown = pool.json(&["snapshot", "show", &snapshot.id]);
+    for key in [
+        "id",
+        "name",
+        "source",
+        "major",
+        "driver",
+        "created_at",
+        "key_id",
+        "rules_hash",
+        "stages",
+        "values_masked",
+        "pages_scanned",
+        "pages_rewritten",
+        "layout_deviations",
+        "residue",
+        "raw_bytes",
+        "own_bytes",
+    ] {
+        assert!(!shown[key].is_null(), "{key} is not in {shown}");
+        if key != "own_bytes" {
+            assert_eq!(shown[key], snapshot.json[key], "{key}");
+        }
+    }
+    assert_eq!(pool.json(&["snapshot", "show", "signed"])["id"], snapshot.id.as_str());
+    pool.run(&["snapshot", "audit", &snapshot.id]).expect_code(0).json();
+    let key = crate::common::TEST_KEY;
+    let mut needles = crate::common::Needles::new();
+    needles.add("key in hex", key.as_bytes());
+    let raw_key: Vec<u8> = (0..32)
+        .map(|index| u8::from_str_radix(&key[2 * index..2 * index + 2], 16).unwrap())
+        .collect();
+    needles.add("key", &raw_key);
+    assert_eq!(needles.len(), 2);
+    assert_eq!(needles.find_below(pool.dir()), Vec::<String>::new());
+}
