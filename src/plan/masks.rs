@@ -1,10 +1,10 @@
 //! Mask and type go together, and so do type and encoding.
 
 use super::assignment::{Assignments, Origin};
-use super::mask_facts;
 use super::problems::Problems;
 use super::scope::Scope;
 use crate::datum::ValueType;
+use crate::mask;
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
     let mut text_columns: Vec<String> = Vec::new();
@@ -28,9 +28,9 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
         if assignment.origin != Origin::Rule {
             continue;
         }
-        if !mask_facts::supports(assignment.mask, value_type) {
+        if !mask::supports(assignment.mask, value_type) {
             let suited: Vec<&str> =
-                mask_facts::suited_masks(value_type).iter().map(|mask| mask.as_str()).collect();
+                mask::suited_masks(value_type).iter().map(|mask| mask.as_str()).collect();
             problems.push(scope.column_refusal(
                 "mask_type_mismatch",
                 id,
@@ -38,7 +38,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
                 format!("masks for this type: {}", suited.join(", ")),
             ));
         } else if let Err(what) =
-            mask_facts::check_options(assignment.mask, Some(value_type), &assignment.options)
+            mask::check_options(assignment.mask, Some(value_type), &assignment.options)
         {
             problems.push(scope.column_refusal(
                 "mask_options",

@@ -10,7 +10,6 @@ mod checks;
 mod columns;
 mod databases;
 mod derived;
-mod mask_facts;
 mod mask_plan;
 mod masks;
 mod problems;

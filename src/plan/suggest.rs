@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::mask_facts;
 use crate::cluster::catalog::{Catalog, Column, Database, Relation};
 use crate::datum::ValueType;
+use crate::mask;
 use crate::rules::{ColumnRule, Guess, MaskName, guess, rule_line, table_header};
 
 /// A rule file that names every column that has to be named: by its name and type, by what its
@@ -90,7 +90,7 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
     if feeds_generated {
         return keep("a stored generated column is over it, so that it can't be masked");
     }
-    if !mask_facts::supports(guess.rule.mask, value_type) {
+    if !mask::supports(guess.rule.mask, value_type) {
         guess = Guess {
             rule: ColumnRule::new(MaskName::Redact),
             doubt: Some("no mask fits name and type"),
@@ -114,7 +114,7 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
     if !plain {
         return keep("a unique index over an expression or predicate allows no mask yet");
     }
-    if mask_facts::is_injective(guess.rule.mask, value_type, &guess.rule.options) {
+    if mask::is_injective(guess.rule.mask, value_type, &guess.rule.options) {
         return guess;
     }
     match injective_mask(guess.rule.mask, value_type) {
@@ -135,7 +135,7 @@ fn injective_mask(wanted: MaskName, value_type: ValueType) -> Option<MaskName> {
     let preferred =
         if wanted == MaskName::Phone { MaskName::Digits } else { MaskName::Alphanumeric };
     [preferred, MaskName::Integer, MaskName::Numeric, MaskName::Uuid].into_iter().find(|&mask| {
-        mask_facts::supports(mask, value_type)
-            && mask_facts::is_injective(mask, value_type, &ColumnRule::new(mask).options)
+        mask::supports(mask, value_type)
+            && mask::is_injective(mask, value_type, &ColumnRule::new(mask).options)
     })
 }

@@ -2,10 +2,10 @@
 
 use super::assignment::{Assignment, Assignments};
 use super::check_expression;
-use super::mask_facts;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use crate::cluster::catalog::{Column, Index, Relation};
+use crate::mask;
 use crate::rules::{ColumnRule, MaskName, rule_line};
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
@@ -41,7 +41,7 @@ impl Found<'_> {
         let index = self.index;
         let attnum = self.column.attnum;
         let injective = self.column.value_type().is_some_and(|value_type| {
-            mask_facts::is_injective(self.assignment.mask, value_type, &self.assignment.options)
+            mask::is_injective(self.assignment.mask, value_type, &self.assignment.options)
         });
         if index.columns().len() == index.include_columns.len() {
             return;
@@ -132,12 +132,12 @@ impl Found<'_> {
 
     fn injective_remedy(&self) -> String {
         let Some(value_type) = self.column.value_type() else { return self.keep_line() };
-        let permutations: Vec<MaskName> = mask_facts::suited_masks(value_type)
+        let permutations: Vec<MaskName> = mask::suited_masks(value_type)
             .iter()
             .copied()
             .filter(|&mask| {
                 mask != MaskName::Keep
-                    && mask_facts::is_injective(mask, value_type, &ColumnRule::new(mask).options)
+                    && mask::is_injective(mask, value_type, &ColumnRule::new(mask).options)
             })
             .collect();
         if permutations.is_empty() {

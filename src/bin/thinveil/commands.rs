@@ -198,7 +198,7 @@ impl Context<'_> {
             }
             Rules::Import { file, database } => {
                 let text = std::fs::read_to_string(file).map_err(Error::io("read", file))?;
-                let rules = thinveil::rules::import(file, &text, database)?;
+                let rules = thinveil::rules::import(&file.to_string_lossy(), &text, database)?;
                 self.output.result(&json!({ "rules": rules }), || rules.clone())
             }
         }
