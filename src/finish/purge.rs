@@ -1,7 +1,9 @@
 //! Files that a clean start of the cluster does not need are removed, known or not.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::cluster::sandbox::Owner;
 use crate::cluster::{ControlFile, FileMap};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
@@ -99,9 +101,13 @@ pub(super) fn purge(
             }
         }
     }
+    let owner = Owner::of(pgdata)?;
     for (name, text) in CONFIGURATION {
         let path = pgdata.join(name);
         std::fs::write(&path, text).map_err(Error::io("write", &path))?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+            .map_err(Error::io("chmod", &path))?;
+        owner.give(&path)?;
     }
     Ok(removed)
 }

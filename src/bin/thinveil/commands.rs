@@ -14,14 +14,17 @@ use thinveil::plan::suggest;
 use thinveil::pool::{CloneRequest, Pool, SnapshotOptions, Source};
 use thinveil::progress::Cancel;
 use thinveil::rules::RuleSet;
-use thinveil::{Error, Result};
+use thinveil::Error;
 use zeroize::Zeroizing;
 
+use crate::Failure;
 use crate::args::{
     Arguments, CloneVerb, Key, KeyArguments, Noun, PoolVerb, Rules, SnapshotVerb, SourceArguments,
 };
 use crate::output::{Output, clone_text, lines, snapshot_text, state, table};
 use crate::progress::Bars;
+
+type Result<T> = std::result::Result<T, Failure>;
 
 /// What all verbs share.
 struct Context<'a> {
@@ -379,7 +382,7 @@ fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {
     }
     match std::env::var("THINVEIL_KEY") {
         Ok(text) => MaskKey::from_hex(&Zeroizing::new(text)),
-        Err(_) => Err(Error::invalid(
+        Err(_) => Err(Failure::Usage(
             "which key? Give --key-file FILE (thinveil key new --file FILE makes one), \
              --ephemeral-key, or set THINVEIL_KEY",
         )),

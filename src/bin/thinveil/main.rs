@@ -20,19 +20,45 @@ fn main() -> ExitCode {
     let output = Output::new(arguments.json);
     match commands::run(arguments, &output) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output.error(&error);
-            ExitCode::from(exit_status(&error))
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.exit_status())
         }
     }
 }
 
-/// The exit statuses that `--help` promises.
-fn exit_status(error: &Error) -> u8 {
-    match error {
-        Error::Refused(_) => 3,
-        Error::NotFound { .. } => 4,
-        Error::Busy { .. } => 5,
-        _ => 1,
+/// Why a verb was not done.
+enum Failure {
+    /// The command line lacks something.
+    Usage(&'static str),
+    /// The library's word.
+    Library(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Library(error)
+    }
+}
+
+impl Failure {
+    /// The exit statuses that `--help` promises.
+    fn exit_status(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::Library(Error::Refused(_)) => 3,
+            Failure::Library(Error::NotFound { .. }) => 4,
+            Failure::Library(Error::Busy { .. }) => 5,
+            Failure::Library(_) => 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Usage(what) => f.write_str(what),
+            Failure::Library(error) => error.fmt(f),
+        }
     }
 }

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use thinveil::Error;
 use thinveil::pool::{CloneView, Manifest};
 
+use crate::Failure;
+
 /// How results are printed.
 pub(crate) struct Output {
     json: bool,
@@ -38,17 +40,16 @@ impl Output {
         }
     }
 
-    /// Prints an error: for people on standard error, and with `--json` as the one document.
-    pub(crate) fn error(&self, error: &Error) {
+    /// Prints a failure on standard error, and with `--json` as the one document.
+    pub(crate) fn failure(&self, failure: &Failure) {
         if self.json {
-            let document = match error {
-                Error::Refused(refusals) => json!({ "refused": refusals }),
-                error => json!({ "error": error.to_string() }),
+            let document = match failure {
+                Failure::Library(Error::Refused(refusals)) => json!({ "refused": refusals }),
+                failure => json!({ "error": failure.to_string() }),
             };
             let _ = self.result(&document, String::new);
-        } else {
-            eprintln!("thinveil: {error}");
         }
+        eprintln!("thinveil: {failure}");
     }
 }
 
