@@ -10,6 +10,8 @@ mod node_tree;
 mod read_cluster;
 mod read_database;
 mod read_objects;
+#[cfg(test)]
+pub(crate) mod sample;
 mod sql;
 mod value;
 
