@@ -172,6 +172,14 @@ fn children_take_their_parents_rule_and_no_other() {
 }
 
 #[test]
+fn a_child_of_a_foreign_table_is_listed_itself() {
+    let mut sample = Sample::new("d");
+    sample.relation(RelationKind::ForeignTable, "s.far", &["a text"]);
+    sample.child("s.near", "s.far", &["a text"]);
+    assert_eq!(brief(&rules("deny", &[]), &sample.catalog()), ["unlisted_column near.a"]);
+}
+
+#[test]
 fn every_masked_column_of_a_unique_index_needs_a_permutation() {
     let mut sample = Sample::new("d");
     sample.table("s.t", &["a text", "b int4", "c text", "d text"]);
@@ -228,6 +236,18 @@ fn unique_indexes_beyond_plain_columns_are_refused_unless_confirmed() {
         ["unique_collation t.c", "exclusion_operator t.d"],
         "the user's word is enough where a rebuild would fail"
     );
+}
+
+#[test]
+fn an_exclusion_constraint_holds_where_it_excludes_equal_values() {
+    let mut sample = Sample::new("d");
+    sample.table("s.t", &["room int4", "during tsrange"]);
+    let index = sample.unique("s.t", &["room", "during"]);
+    index.unique = false;
+    index.exclusion_operators = Some(vec!["=".to_owned(), "&&".to_owned()]);
+    let catalog = sample.catalog();
+    let lines = ["t.room = \"integer\"", "t.during = \"keep\""];
+    assert!(plan(&rules("deny", &lines), &catalog).is_ok());
 }
 
 #[test]

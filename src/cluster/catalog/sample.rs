@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::*;
+use super::relation::*;
 use crate::ids::{Oid, PgMajor};
 
 /// A database under construction. Tables are found by `schema.name`, columns by name.
@@ -129,6 +130,7 @@ impl Sample {
             valid: true,
             partitioned: false,
             parent: None,
+            keys: columns.clone(),
             key_columns: columns.into_iter().collect(),
             include_columns: BTreeSet::new(),
             expression_columns: BTreeSet::new(),
