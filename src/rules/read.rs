@@ -379,10 +379,10 @@ allow_preload = ["pg_stat_statements"]
 unlisted = "deny"
 
 [databases.shop.tables."public.customers"]
-"odd \"name" = { mask = "constant", value = "x\ty" }
 born = { mask = "date_shift", days = 30, domain = "birth" }
 first_name = { mask = "first_name", locale = "fr", confirm_check = true }
 id = { mask = "keep", accept_originals = true }
+"odd \"name" = { mask = "constant", value = "x\ty" }
 pay = { mask = "numeric", noise = 0.25 }
 seen = { mask = "timestamp_shift", seconds = 86400 }
 "#;
