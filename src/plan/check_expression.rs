@@ -55,8 +55,8 @@ pub(super) use parsed::is_invariant;
 
 #[cfg(feature = "sql")]
 mod parsed {
-    use pg_query::NodeEnum;
     use pg_query::protobuf::{AConst, AExprKind, Node, a_const};
+    use pg_query::{NodeEnum, ParserOptions};
 
     use super::Operand;
 
@@ -65,7 +65,10 @@ mod parsed {
         expression: &str,
         operand: &dyn Fn(&str) -> Operand,
     ) -> bool {
-        let Ok(parsed) = pg_query::parse(&format!("SELECT {expression}")) else { return false };
+        let Ok(parsed) = pg_query::parse(&format!("SELECT {expression}"), ParserOptions::DEFAULT)
+        else {
+            return false;
+        };
         let statement = parsed.protobuf.stmts.into_iter().next().and_then(|raw| raw.stmt?.node);
         let Some(NodeEnum::SelectStmt(select)) = statement else { return false };
         let [target] = select.target_list.as_slice() else { return false };

@@ -1,8 +1,11 @@
 //! Columns whose values decide where rows lie or what other columns hold: not for masks.
 
+use std::collections::BTreeSet;
+
 use super::assignment::Assignments;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
+use crate::cluster::catalog::Relation;
 use crate::rules::{ColumnRule, MaskName, rule_line};
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
@@ -27,8 +30,15 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
         }
         for column in relation.live_columns() {
             let Some(generated) = column.generated.as_ref().filter(|g| g.stored) else { continue };
-            // A child's generated column is its parent's.
-            if !scope.inherited_from(relation, column).is_empty() {
+            // What a child has from its parent is reported there, but it may have its own expression.
+            let over = names(relation, &generated.columns);
+            let same_as_parents = |parent: ColumnId| {
+                let parent_relation = scope.relation(parent.relation)?;
+                let theirs = scope.column(parent)?.generated.as_ref()?;
+                Some(names(parent_relation, &theirs.columns) == over)
+            };
+            let parents = scope.inherited_from(relation, column);
+            if parents.iter().any(|&parent| same_as_parents(parent) == Some(true)) {
                 continue;
             }
             for &attnum in &generated.columns {
@@ -52,4 +62,8 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             }
         }
     }
+}
+
+fn names<'a>(relation: &'a Relation, columns: &BTreeSet<i16>) -> BTreeSet<&'a str> {
+    columns.iter().filter_map(|&attnum| Some(relation.attribute(attnum)?.name.as_str())).collect()
 }

@@ -3,7 +3,7 @@
 use super::problems::Problems;
 use crate::cluster::catalog::{Catalog, DatabaseInfo};
 use crate::error::Refusal;
-use crate::rules::{RuleSet, Unlisted, did_you_mean};
+use crate::rules::{RuleSet, Unlisted, database_header, did_you_mean};
 
 /// The template that `initdb` makes and nobody can connect to: it holds nothing of a user's.
 const PRISTINE: &str = "template0";
@@ -51,7 +51,8 @@ fn check_one(rules: &RuleSet, catalog: &Catalog, database: &DatabaseInfo, proble
             "the database allows no connections: nothing in it can be looked at or masked",
             format!(
                 "on the source, ALTER DATABASE … ALLOW_CONNECTIONS true, or drop it; or say that \
-                 all of it may stay:\n[databases.{name:?}]\nunlisted = \"keep\""
+                 all of it may stay:\n{}\nunlisted = \"keep\"",
+                database_header(name)
             ),
         )
     };

@@ -7,7 +7,7 @@ use super::problems::Problems;
 use super::scope::Scope;
 use crate::cluster::catalog::{Derivation, Relation, RelationKind};
 use crate::ids::Oid;
-use crate::rules::Unlisted;
+use crate::rules::{Unlisted, database_header};
 
 /// Materialized views to refresh, each after those that it reads.
 pub(super) fn check<'a>(
@@ -57,9 +57,9 @@ pub(super) fn check<'a>(
                 "materialized_view_foreign",
                 "the materialized view holds rows of a foreign table, which no rule can name",
                 format!(
-                    "on the source, {emptied}; or say that they may stay:\n[databases.{:?}]\n\
+                    "on the source, {emptied}; or say that they may stay:\n{}\n\
                      unlisted = \"keep\"",
-                    scope.database.info.name
+                    database_header(&scope.database.info.name)
                 ),
             );
         }

@@ -15,6 +15,8 @@ mod masks;
 mod problems;
 mod scope;
 mod suggest;
+#[cfg(test)]
+mod tests;
 mod unique;
 mod unlisted;
 

@@ -46,13 +46,15 @@ impl<'a> Scope<'a> {
         self.database.relations.iter().filter(|relation| relation.kind.takes_rules())
     }
 
-    /// Columns of the parents that hand `column` of `relation` down to it.
+    /// Columns of the parents that hand `column` of `relation` down to it. A foreign table may be
+    /// a parent, too, but takes no rules.
     pub(super) fn inherited_from(&self, relation: &Relation, column: &Column) -> Vec<ColumnId> {
         relation
             .parents
             .iter()
             .filter_map(|&parent| {
-                let attnum = self.relation(parent)?.column(&column.name)?.attnum;
+                let table = self.relation(parent).filter(|parent| parent.kind.takes_rules())?;
+                let attnum = table.column(&column.name)?.attnum;
                 Some(ColumnId { relation: parent, attnum })
             })
             .collect()

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::cluster::catalog::{Catalog, Column, Database, Relation};
-use crate::datum::ValueType;
 use crate::mask;
+use crate::cluster::catalog::{Catalog, Column, Database, Relation, RelationKind};
+use crate::datum::ValueType;
 use crate::rules::{ColumnRule, Guess, MaskName, guess, rule_line, table_header};
 
 /// A rule file that names every column that has to be named: by its name and type, by what its
@@ -28,7 +28,7 @@ pub fn suggest(catalog: &Catalog) -> String {
             // Writing to a String can't fail.
             let _ = write!(text, "\n{}\n", table_header(name, &relation.full_name()));
             if let Some(extension) = &relation.extension {
-                let _ = writeln!(text, "# belongs to extension {extension}");
+                let _ = writeln!(text, "# belongs to extension {}", one_line(extension));
             }
             let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or(0);
             for (line, comment) in lines {
@@ -51,7 +51,7 @@ fn table_lines(database: &Database, relation: &Relation) -> Vec<(String, Option<
     for column in relation.live_columns() {
         let inherited = relation.parents.iter().any(|&parent| {
             let parent = database.relations.iter().find(|relation| relation.oid == parent);
-            parent.is_some_and(|parent| parent.column(&column.name).is_some())
+            parent.is_some_and(|p| p.kind.takes_rules() && p.column(&column.name).is_some())
         });
         let references = database.foreign_keys.iter().any(|key| {
             let to_itself = key.referenced_table == relation.oid;
@@ -63,10 +63,16 @@ fn table_lines(database: &Database, relation: &Relation) -> Vec<(String, Option<
             continue;
         }
         let suggestion = suggestion(database, relation, column);
-        let comment = suggestion.doubt.map(|doubt| format!("{}: {doubt}", column.declared_type));
+        let comment =
+            suggestion.doubt.map(|doubt| format!("{}: {doubt}", one_line(&column.declared_type)));
         lines.push((rule_line(&column.name, &suggestion.rule), comment));
     }
     lines
+}
+
+/// Names may hold line breaks, comments may not.
+fn one_line(name: &str) -> String {
+    name.replace(char::is_control, " ")
 }
 
 /// The rule that the column's name, type and constraints call for.
@@ -79,6 +85,13 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
     }
     if guess.rule.mask == MaskName::Keep {
         return guess;
+    }
+    if relation.kind == RelationKind::Table && relation.access_method.as_deref() != Some("heap") {
+        return keep("the table is not stored as heap");
+    }
+    let is_text = matches!(value_type, ValueType::Text | ValueType::Bpchar);
+    if is_text && !matches!(database.info.encoding.as_str(), "UTF8" | "SQL_ASCII") {
+        return keep("text is masked in UTF8 alone");
     }
     let partition_key = relation.partition_key.as_ref();
     if partition_key.is_some_and(|key| key.columns.contains(&column.attnum)) {

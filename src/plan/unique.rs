@@ -43,9 +43,6 @@ impl Found<'_> {
         let injective = self.column.value_type().is_some_and(|value_type| {
             mask::is_injective(self.assignment.mask, value_type, &self.assignment.options)
         });
-        if index.columns().len() == index.include_columns.len() {
-            return;
-        }
         if !index.valid && !index.partitioned {
             problems.push(self.refusal(
                 "invalid_unique_index",
@@ -108,7 +105,8 @@ impl Found<'_> {
 
     fn excludes_equals_alone(&self) -> bool {
         let operators = self.index.exclusion_operators.as_deref().unwrap_or_default();
-        operators.iter().all(|operator| operator == "=")
+        let mut own = self.index.keys.iter().zip(operators);
+        own.all(|(&key, operator)| key != self.column.attnum || operator == "=")
     }
 
     fn refusal(

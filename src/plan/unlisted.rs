@@ -4,7 +4,7 @@ use super::assignment::Assignments;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use super::suggest::suggestion;
-use crate::rules::{Unlisted, rule_line, table_header};
+use crate::rules::{Unlisted, database_header, rule_line, table_header};
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
     if scope.unlisted == Unlisted::Keep {
@@ -17,7 +17,8 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             "the rules have no section for this database, which holds tables",
             format!(
                 "write rules for its columns (thinveil rules suggest), or keep all of it:\n\
-                 [databases.{database:?}]\nunlisted = \"keep\""
+                 {}\nunlisted = \"keep\"",
+                database_header(database)
             ),
         ));
     }
@@ -30,7 +31,8 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             ),
             format!(
                 "remove them on the source (lo_unlink), or say that they may stay:\n\
-                 [databases.{database:?}]\nunlisted = \"keep\""
+                 {}\nunlisted = \"keep\"",
+                database_header(database)
             ),
         ));
     }

@@ -21,6 +21,7 @@ enum Kind {
     Secret,
     Email,
     Phone,
+    Network,
     FirstName,
     LastName,
     FullName,
@@ -47,6 +48,7 @@ const WORDS: &[(Kind, &str)] = &[
         Kind::Email,
         "email emails mail e_mail emailaddress mailadresse courriel correo mejl posta_elettronica",
     ),
+    (Kind::Network, "ip ip_address ipaddr ip_addr mac_address user_agent useragent hostname url"),
     (
         Kind::Phone,
         "phone phones telephone tel mobile cell cellphone fax telefon telefonnummer handy mobil \
@@ -128,6 +130,13 @@ const WORDS: &[(Kind, &str)] = &[
     ),
 ];
 
+/// A name of something: of a person, if it is of one.
+const NAMES: [&str; 5] = ["name", "nom", "nome", "naam", "nazwa"];
+
+/// A last word that makes the column one about the thing, not the thing: `phone_type`.
+const ABOUT: [&str; 8] =
+    ["type", "kind", "status", "count", "verified", "confirmed", "enabled", "flag"];
+
 /// Guesses the rule for a column. `value_type` is `None` for types that masks don't know.
 pub fn guess(column: &str, value_type: Option<ValueType>) -> Guess {
     let kind = kind_of(column);
@@ -144,6 +153,9 @@ pub fn guess(column: &str, value_type: Option<ValueType>) -> Guess {
         ValueType::Text | ValueType::Bpchar => match kind {
             Some(Kind::Neutral) => sure(MaskName::Keep),
             Some(kind) => sure(text_mask(kind)),
+            None if words(column).last().is_some_and(|word| NAMES.contains(&word.as_str())) => {
+                unsure(MaskName::FullName)
+            }
             None => unsure(MaskName::Text),
         },
         ValueType::Int2 | ValueType::Int4 | ValueType::Int8 => match kind {
@@ -204,7 +216,7 @@ fn text_mask(kind: Kind) -> MaskName {
         Kind::Street => MaskName::StreetAddress,
         Kind::City => MaskName::City,
         Kind::Company => MaskName::Company,
-        Kind::Postcode | Kind::Number | Kind::Login => MaskName::Alphanumeric,
+        Kind::Network | Kind::Postcode | Kind::Number | Kind::Login => MaskName::Alphanumeric,
         Kind::Birth | Kind::Money => MaskName::Digits,
         Kind::Prose => MaskName::Text,
         Kind::Neutral => MaskName::Keep,
@@ -216,6 +228,9 @@ fn kind_of(column: &str) -> Option<Kind> {
     let spaced = format!("_{}_", words.join("_"));
     let joined = words.concat();
     if words.last().is_some_and(|word| word == "id") && !is_listed(Kind::Number, &spaced, &joined) {
+        return Some(Kind::Neutral);
+    }
+    if words.len() > 1 && words.last().is_some_and(|word| ABOUT.contains(&word.as_str())) {
         return Some(Kind::Neutral);
     }
     if matches!(words.first().map(String::as_str), Some("is" | "has")) {
@@ -278,6 +293,8 @@ mod tests {
             ("tax_id", MaskName::Alphanumeric),
             ("password_hash", MaskName::Redact),
             ("bemerkung", MaskName::Text),
+            ("ip_address", MaskName::Alphanumeric),
+            ("email_address", MaskName::Email),
         ] {
             assert_eq!(mask(column, ValueType::Text), expected, "{column}");
             assert_eq!(guess(column, Some(ValueType::Text)).doubt, None, "{column}");
@@ -294,6 +311,7 @@ mod tests {
             ("status", ValueType::Text),
             ("created_at", ValueType::TimestampTz),
             ("is_email_verified", ValueType::Text),
+            ("phone_type", ValueType::Text),
             ("price", ValueType::Numeric),
         ] {
             let found = guess(column, Some(value_type));

@@ -17,4 +17,4 @@ pub use import::{import, import_greenmask};
 pub use mask_name::{MaskName, UnknownMask};
 pub use nearest::{did_you_mean, nearest};
 pub use rule_set::{ColumnRule, DatabaseRules, MaskOptions, RuleSet, TableRules, Unlisted};
-pub use write::{rule_line, table_header};
+pub use write::{database_header, rule_line, table_header};

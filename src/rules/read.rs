@@ -355,3 +355,96 @@ impl Reader<'_> {
         number
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        match RuleSet::from_toml(text) {
+            Err(Error::Refused(refusals)) => {
+                assert!(refusals.iter().all(|r| r.code == "rule_file" && !r.remedy.is_empty()));
+                refusals.into_iter().map(|r| format!("{} | {}", r.message, r.remedy)).collect()
+            }
+            Err(error) => panic!("{error}"),
+            Ok(_) => Vec::new(),
+        }
+    }
+
+    const GOOD: &str = r#"version = 1
+unlisted = "keep"
+allow_preload = ["pg_stat_statements"]
+
+[databases.shop]
+unlisted = "deny"
+
+[databases.shop.tables."public.customers"]
+born = { mask = "date_shift", days = 30, domain = "birth" }
+first_name = { mask = "first_name", locale = "fr", confirm_check = true }
+id = { mask = "keep", accept_originals = true }
+"odd \"name" = { mask = "constant", value = "x\ty" }
+pay = { mask = "numeric", noise = 0.25 }
+seen = { mask = "timestamp_shift", seconds = 86400 }
+"#;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let rules = RuleSet::from_toml(GOOD).unwrap();
+        assert_eq!(rules.to_toml(), GOOD);
+        assert_eq!(rules.unlisted_in("shop"), Unlisted::Deny);
+        assert_eq!(rules.unlisted_in("other"), Unlisted::Keep);
+        assert_eq!(rules.hash, blake3::hash(GOOD.as_bytes()).to_hex().to_string());
+        let made = RuleSet::new(rules.unlisted, rules.allow_preload, rules.databases);
+        assert_eq!(made.hash, rules.hash);
+    }
+
+    #[test]
+    fn names_every_problem_with_its_line() {
+        let found = problems(
+            r#"version = 2
+unlistd = "keep"
+[databases.shop]
+unlisted = "maybe"
+[databases.shop.tables."public.t"]
+a = "e-mail"
+b = { mask = "email", day = 3 }
+c = { mask = "date_shift", day = 3 }
+d = { domain = "x" }
+e = 5
+f = { mask = "date_shift", days = -3 }
+g = { mask = "constant" }
+h = { mask = "text", confirm_check = "yes", accept_originals = true }
+i = { mask = "numeric", noise = "much", domain = "" }
+"#,
+        );
+        let lines: BTreeMap<usize, usize> =
+            found.iter().fold(BTreeMap::new(), |mut lines, text| {
+                let line = text.trim_start_matches("line ").split(':').next().unwrap();
+                *lines.entry(line.parse().unwrap()).or_default() += 1;
+                lines
+            });
+        let expected = [1, 2, 4, 6, 7, 8, 9, 10, 11, 12].map(|line| (line, 1));
+        assert_eq!(lines, expected.into_iter().chain([(13, 2), (14, 2)]).collect(), "{found:#?}");
+        let has = |part: &str| assert!(found.iter().any(|text| text.contains(part)), "{part}");
+        has("unknown key \"unlistd\" | did you mean \"unlisted\"?");
+        has("there is no mask \"e-mail\" | did you mean \"email\"?");
+        has("mask \"email\" takes no \"day\"");
+        has("mask \"date_shift\" takes no \"day\" | did you mean \"days\"?");
+    }
+
+    #[test]
+    fn wants_a_version_and_tables_with_a_schema() {
+        assert!(problems("").iter().any(|text| text.contains("does not say its version")));
+        let found =
+            problems("version = 1\n[databases.shop.tables.public.customers]\nid = \"keep\"");
+        assert!(found[0].contains("[databases.shop.tables.\"public.customers\"]"), "{found:?}");
+        let found = problems("version = 1\n[databases.shop.tables.customers]\nid = \"keep\"");
+        assert!(found[0].contains("[databases.shop.tables.\"public.customers\"]"), "{found:?}");
+    }
+
+    #[test]
+    fn broken_toml_is_refused_with_its_line() {
+        let found = problems("version = 1\nunlisted = \"keep\"\nx = [\n");
+        assert!(found.iter().any(|text| text.starts_with("line 3")), "{found:?}");
+    }
+}

@@ -44,6 +44,11 @@ fn unlisted_word(unlisted: Unlisted) -> &'static str {
     }
 }
 
+/// `[databases.shop]`
+pub fn database_header(database: &str) -> String {
+    format!("[databases.{}]", key(database))
+}
+
 /// `[databases.shop.tables."public.customers"]`
 pub fn table_header(database: &str, table: &str) -> String {
     format!("[databases.{}.tables.{}]", key(database), string(table))

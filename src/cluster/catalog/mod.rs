@@ -10,13 +10,18 @@ mod node_tree;
 mod read_cluster;
 mod read_database;
 mod read_objects;
+mod relation;
+#[cfg(test)]
+pub(crate) mod sample;
 mod sql;
 mod value;
 
 pub use model::{
-    Catalog, CheckConstraint, ClusterInfo, Column, Database, DatabaseInfo, Derivation, Domain,
-    ExtendedStatistics, ForeignKey, Generated, Index, PartitionKey, Persistence, Relation,
-    RelationKind, Role, Tablespace, Toast, TypeName,
+    Catalog, CheckConstraint, ClusterInfo, Database, DatabaseInfo, Derivation, Domain,
+    ExtendedStatistics, ForeignKey, Index, Role, Tablespace,
 };
 pub use read_cluster::read_cluster;
 pub use read_database::read_database;
+pub use relation::{
+    Column, Generated, PartitionKey, Persistence, Relation, RelationKind, Toast, TypeName,
+};

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::Client;
 
-use super::model::{
-    Column, Database, DatabaseInfo, Generated, PartitionKey, Persistence, Relation, RelationKind,
-    Toast, TypeName,
-};
+use super::model::{Database, DatabaseInfo};
 use super::node_tree::{columns_in, expand_whole_row};
 use super::read_cluster::server_major;
+use super::relation::{
+    Column, Generated, PartitionKey, Persistence, Relation, RelationKind, Toast, TypeName,
+};
 use super::value::{cell, oid, rows, sql_error};
 use super::{read_objects, sql};
 use crate::error::{Error, Result};

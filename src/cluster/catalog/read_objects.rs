@@ -44,6 +44,7 @@ pub(super) fn indexes(
             valid: cell(&row, 8, what)?,
             partitioned: cell::<&str>(&row, 4, what)? == "I",
             parent: parents.get(&index).and_then(|parents| parents.first()).copied(),
+            keys: key_columns.to_vec(),
             key_columns: user_columns(key_columns),
             include_columns: user_columns(include_columns),
             expression_columns: in_tree(cell(&row, 11, what)?),

@@ -88,7 +88,7 @@ pub(super) fn indexes() -> String {
                 pg_get_indexdef(i.indexrelid),
                 (SELECT array_agg(o.oprname::text ORDER BY k.place) FROM pg_constraint e,
                         unnest(e.conexclop) WITH ORDINALITY k(op, place), pg_operator o
-                 WHERE e.conindid = i.indexrelid AND e.contype = 'x' AND o.oid = k.op),
+                 WHERE e.conindid = i.indexrelid AND o.oid = k.op),
                 (SELECT array_agg(d.refobjsubid::int2) FROM pg_depend d
                  WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
                    AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid

@@ -93,7 +93,7 @@ impl Imported {
             // Writing to a String can't fail.
             let _ = write!(text, "\n{}\n", table_header(database, &table));
             for (column, line) in columns {
-                let comment = line.comment.map(|comment| comment.replace(['\n', '\r'], " "));
+                let comment = line.comment.map(|comment| comment.replace(char::is_control, " "));
                 let _ = match (line.rule, comment) {
                     (Some(rule), None) => writeln!(text, "{}", rule_line(&column, &rule)),
                     (Some(rule), Some(comment)) => {

@@ -1,7 +1,7 @@
 //! PostgreSQL Anonymizer: `SECURITY LABEL FOR anon ON COLUMN … IS 'MASKED WITH FUNCTION …'`.
 
-use pg_query::NodeEnum;
 use pg_query::protobuf::{AConst, FuncCall, Node, ObjectType, SecLabelStmt, a_const};
+use pg_query::{NodeEnum, ParserOptions};
 
 use super::{Imported, days_in};
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ pub(super) fn read(text: &str, found: &mut Imported) -> Result<()> {
         if !labels {
             continue;
         }
-        let parsed = match pg_query::parse(statement) {
+        let parsed = match pg_query::parse(statement, ParserOptions::DEFAULT) {
             Ok(parsed) => parsed,
             Err(error) if statement.to_uppercase().contains("MASKED WITH") => {
                 return Err(fail(error));
@@ -184,7 +184,7 @@ fn mask_of(function: &str) -> Option<MaskName> {
 }
 
 fn parse_expression(expression: &str) -> Option<NodeEnum> {
-    let parsed = pg_query::parse(&format!("SELECT {expression}")).ok()?;
+    let parsed = pg_query::parse(&format!("SELECT {expression}"), ParserOptions::DEFAULT).ok()?;
     let statement = parsed.protobuf.stmts.into_iter().next()?.stmt?.node?;
     let NodeEnum::SelectStmt(select) = statement else { return None };
     let NodeEnum::ResTarget(target) = select.target_list.into_iter().next()?.node? else {

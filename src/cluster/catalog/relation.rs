@@ -1,0 +1,193 @@
+//! Relations and their columns.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use crate::datum::ValueType;
+use crate::ids::Oid;
+
+/// `pg_class.relkind` of what holds columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RelationKind {
+    /// `r`: an ordinary table, a leaf partition too.
+    Table,
+    /// `p`: a partitioned table; has no storage.
+    PartitionedTable,
+    /// `m`
+    MaterializedView,
+    /// `v`
+    View,
+    /// `f`: its rows are elsewhere.
+    ForeignTable,
+    /// `S`
+    Sequence,
+}
+
+impl RelationKind {
+    /// For messages: `materialized view`.
+    pub fn noun(self) -> &'static str {
+        match self {
+            RelationKind::Table => "table",
+            RelationKind::PartitionedTable => "partitioned table",
+            RelationKind::MaterializedView => "materialized view",
+            RelationKind::View => "view",
+            RelationKind::ForeignTable => "foreign table",
+            RelationKind::Sequence => "sequence",
+        }
+    }
+
+    /// True for what rules are written for.
+    pub fn takes_rules(self) -> bool {
+        matches!(self, RelationKind::Table | RelationKind::PartitionedTable)
+    }
+}
+
+/// `pg_class.relpersistence`; temporary relations are not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// `p`
+    Permanent,
+    /// `u`
+    Unlogged,
+}
+
+/// A relation that holds columns.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    /// `pg_class.oid`.
+    pub oid: Oid,
+    /// `nspname`.
+    pub schema: String,
+    /// `relname`.
+    pub name: String,
+    /// `relkind`.
+    pub kind: RelationKind,
+    /// `relpersistence`.
+    pub persistence: Persistence,
+    /// `amname`, for what has storage or hands it down.
+    pub access_method: Option<String>,
+    /// `pg_relation_filepath`: first segment of the main fork, relative to the data directory.
+    pub path: Option<PathBuf>,
+    /// TOAST table.
+    pub toast: Option<Toast>,
+    /// Every attribute in `attnum` order, dropped ones included, system columns not.
+    pub columns: Vec<Column>,
+    /// What it inherits from or is a partition of.
+    pub parents: Vec<Oid>,
+    /// `relispartition`.
+    pub is_partition: bool,
+    /// Of a partitioned table.
+    pub partition_key: Option<PartitionKey>,
+    /// False for a materialized view made `WITH NO DATA`.
+    pub is_populated: bool,
+    /// `reltuples`; negative if never counted.
+    pub estimated_rows: f64,
+    /// The extension that made it.
+    pub extension: Option<String>,
+}
+
+impl Relation {
+    /// `schema.name`, as rule files write it.
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
+    /// `"schema"."name"`, as SQL takes it.
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", quote_ident(&self.schema), quote_ident(&self.name))
+    }
+
+    /// Columns that are not dropped.
+    pub fn live_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| !column.dropped)
+    }
+
+    /// The live column with this name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.live_columns().find(|column| column.name == name)
+    }
+
+    /// The column with this `attnum`.
+    pub fn attribute(&self, attnum: i16) -> Option<&Column> {
+        self.columns.iter().find(|column| column.attnum == attnum)
+    }
+}
+
+/// A TOAST table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toast {
+    /// `pg_class.oid`.
+    pub oid: Oid,
+    /// First segment of its main fork, relative to the data directory.
+    pub path: PathBuf,
+}
+
+/// A row of `pg_attribute`.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// `attnum`, from 1.
+    pub attnum: i16,
+    /// `attname`.
+    pub name: String,
+    /// `attisdropped`.
+    pub dropped: bool,
+    /// `attlen`.
+    pub attlen: i16,
+    /// `attalign` in bytes.
+    pub align: u8,
+    /// What the values are stored as: domains are resolved to what they are over. Dropped columns
+    /// have none.
+    pub base_type: Option<TypeName>,
+    /// Domains between the column and its base type, outermost first.
+    pub domains: Vec<Oid>,
+    /// `format_type`: the declared type, for messages.
+    pub declared_type: String,
+    /// `attnotnull`.
+    pub not_null: bool,
+    /// `attidentity` is set.
+    pub is_identity: bool,
+    /// `GENERATED ALWAYS AS (…)`.
+    pub generated: Option<Generated>,
+    /// `atthasmissing`.
+    pub has_missing: bool,
+}
+
+impl Column {
+    /// The stored type, if masks know it.
+    pub fn value_type(&self) -> Option<ValueType> {
+        let base = self.base_type.as_ref()?;
+        (base.schema == "pg_catalog").then(|| ValueType::from_typname(&base.name)).flatten()
+    }
+}
+
+/// A type's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TypeName {
+    /// Schema.
+    pub schema: String,
+    /// `typname`.
+    pub name: String,
+}
+
+/// A generated column's expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// True if the result is stored; PostgreSQL 18 also computes it on reading.
+    pub stored: bool,
+    /// Columns it is over.
+    pub columns: BTreeSet<i16>,
+}
+
+/// `PARTITION BY`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionKey {
+    /// Columns in it, those in expressions too.
+    pub columns: BTreeSet<i16>,
+    /// `RANGE (created_at)`.
+    pub definition: String,
+}
+
+/// A name as SQL takes it, always quoted.
+fn quote_ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
