@@ -53,10 +53,10 @@ impl Dictionary {
         let lexicons = vec![
             lexicon(locale.first_names, english.first_names),
             lexicon(locale.last_names, english.last_names),
-            Lexicon::new(locale.city_prefixes, english.city_prefixes, 1),
-            Lexicon::new(locale.city_suffixes, english.city_suffixes, 1),
-            Lexicon::new(locale.street_suffixes, english.street_suffixes, 1),
-            Lexicon::new(locale.company_suffixes, english.company_suffixes, 1),
+            affixes(locale.city_prefixes, english.city_prefixes),
+            affixes(locale.city_suffixes, english.city_suffixes),
+            affixes(locale.street_suffixes, english.street_suffixes),
+            affixes(locale.company_suffixes, english.company_suffixes),
         ];
         let foreign = match mask {
             MaskName::FirstName => by_form(locale.first_names),
@@ -136,6 +136,13 @@ impl Dictionary {
     }
 }
 
+/// What stands before and behind names: English only where the locale has nothing in ASCII, or
+/// streets would speak two languages.
+fn affixes(own: &[&'static str], english: &[&'static str]) -> Lexicon {
+    let any = own.iter().any(|affix| !affix.is_empty() && affix.is_ascii());
+    Lexicon::new(if any { own } else { english }, &[], 0)
+}
+
 /// The templates of a mask.
 fn templates(mask: MaskName, locale: &Locale) -> Vec<Template> {
     let tier =
@@ -177,7 +184,8 @@ fn templates(mask: MaskName, locale: &Locale) -> Vec<Template> {
                     parts.extend(names);
                 } else {
                     parts.extend(names);
-                    parts.extend([SPACE, KIND]);
+                    parts.extend((!locale.street_glued).then_some(SPACE));
+                    parts.push(KIND);
                 }
                 parts.extend(behind);
                 tier(level, share, &parts)

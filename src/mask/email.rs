@@ -59,8 +59,8 @@ impl Email {
         if value.is_ascii() {
             overlay::replace(value, stream, buffer, |stream, out| {
                 self.write(stream, out);
-                out.make_ascii_lowercase();
             });
+            value.make_ascii_lowercase();
             return;
         }
         // Longer characters stand at the front, so that the reserved domain stays whole.

@@ -23,7 +23,7 @@ impl Filler {
         let by_len = Lexicon::new(&short(locale.words), &short(locale::english().words), 4);
         let words = by_len
             .lengths()
-            .flat_map(|(len, count)| (0..count).filter_map(move |index| Some((len, index))))
+            .flat_map(|(len, count)| (0..count).map(move |index| (len, index)))
             .filter_map(|(len, index)| by_len.word(len, index))
             .map(<[u8]>::to_vec)
             .collect();

@@ -34,6 +34,10 @@ pub(crate) fn constant_text(value: &mut [u8], constant: &[char], buffer: &mut Ve
         let given = constant.get(at % constant.len().max(1)).copied();
         given.filter(|c| c.len_utf8() == unit.len()).unwrap_or_else(|| stand_in(unit.len()))
     });
+    // A blank at the end would be padding in a `char(n)`.
+    if let Some(last @ b' ') = value.last_mut() {
+        *last = b'*';
+    }
 }
 
 fn rewrite(value: &mut [u8], buffer: &mut Vec<u8>, to: impl Fn(usize, Unit) -> char) {

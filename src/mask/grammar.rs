@@ -2,13 +2,15 @@
 //!
 //! For each template and each length, the ways to fill it are counted once, from its last part to
 //! its first. Drawing then walks the parts and takes each length with the share of the ways that
-//! go through it, so every phrase of a template that has the length is equally likely.
+//! go through it, so the phrases of a template that have the length are about equally likely.
 
 use super::lexicon::Lexicon;
 use super::prf::Stream;
 
 /// Longest phrase composed as one; longer ones are phrases in a row.
 pub(crate) const LONGEST: usize = 64;
+/// Phrases in a row are shorter than this.
+const SHORT: usize = 24;
 /// Templates of later tiers join in until there are so many phrases of a length.
 const ENOUGH_WAYS: u128 = 64;
 
@@ -44,12 +46,14 @@ pub(crate) struct Grammar {
 
 struct Counted {
     parts: Vec<Part>,
-    /// By part, by length left for it and those behind it.
-    choices: Vec<Vec<Choices>>,
+    /// By part, then by the length left for it and those behind it.
+    shares: Vec<Shares>,
 }
 
-/// Lengths that a part may take, each with the share of ways up to and including it, in 2^32ths.
-type Choices = Vec<(u32, usize)>;
+/// Lengths that a part may take, each in as many slots as it has 64ths of the ways: one cache line,
+/// and no search.
+type Shares = [u8; SLOTS];
+const SLOTS: usize = 64;
 
 impl Grammar {
     /// Counts templates over lexicons.
@@ -61,7 +65,7 @@ impl Grammar {
         for tier in 0..=last_tier {
             let open: Vec<bool> = ways_so_far.iter().map(|&ways| ways < ENOUGH_WAYS).collect();
             for template in templates.iter().filter(|template| template.tier == tier) {
-                let (choices, ways) = count(&template.parts, &lexicons);
+                let (shares, ways) = count(&template.parts, &lexicons);
                 for (len, ways) in ways.into_iter().enumerate() {
                     if ways > 0 && open.get(len) == Some(&true) {
                         if let Some(list) = by_len.get_mut(len) {
@@ -72,7 +76,7 @@ impl Grammar {
                         }
                     }
                 }
-                counted.push(Counted { parts: template.parts.clone(), choices });
+                counted.push(Counted { parts: template.parts.clone(), shares });
             }
         }
         Grammar { lexicons, counted, by_len }
@@ -82,16 +86,22 @@ impl Grammar {
     #[inline]
     pub(crate) fn compose(&self, stream: &mut Stream, out: &mut [u8]) {
         let mut rest = out;
-        while rest.len() > LONGEST {
-            let len = 24 + stream.below(24) as usize;
+        while rest.len() > LONGEST || (rest.len() > SHORT && !self.has(rest.len())) {
+            let most = 6 + stream.below(SHORT as u32 - 6) as usize;
+            let len = (3..=most).rev().find(|&len| self.has(len)).unwrap_or(most);
+            // Less than the SHORT bytes that are left at least: there is one for the blank.
             let (phrase, tail) = rest.split_at_mut(len);
             self.phrase(stream, phrase);
-            // More than one byte is left: a phrase takes at most 47 of more than 64.
             let Some((between, tail)) = tail.split_first_mut() else { return };
             *between = b' ';
             rest = tail;
         }
         self.phrase(stream, rest);
+    }
+
+    /// True if a template has this length.
+    fn has(&self, len: usize) -> bool {
+        self.by_len.get(len).is_some_and(|templates| !templates.is_empty())
     }
 
     fn phrase(&self, stream: &mut Stream, out: &mut [u8]) {
@@ -105,17 +115,13 @@ impl Grammar {
 
     fn fill(&self, template: &Counted, stream: &mut Stream, out: &mut [u8]) {
         let mut rest = out;
-        for (part, choices) in template.parts.iter().zip(&template.choices) {
-            let choices = choices.get(rest.len()).map(Vec::as_slice).unwrap_or_default();
-            let len = match *choices {
-                [(_, only)] => only,
-                _ => {
-                    let drawn = stream.next_u32();
-                    let found = choices.iter().find(|&&(share, _)| drawn <= share);
-                    found.map_or(0, |&(_, len)| len)
-                }
+        for (part, by_left) in template.parts.iter().zip(template.shares.chunks(LONGEST + 1)) {
+            let slot = stream.next_u32() as usize / (1 << 26);
+            let len = by_left.get(rest.len()).and_then(|shares| shares.get(slot));
+            let Some((head, tail)) = rest.split_at_mut_checked(usize::from(*len.unwrap_or(&0)))
+            else {
+                return;
             };
-            let Some((head, tail)) = rest.split_at_mut_checked(len) else { return };
             self.write(*part, stream, head);
             rest = tail;
         }
@@ -158,8 +164,8 @@ fn lengths(part: Part, lexicons: &[Lexicon]) -> Vec<(usize, u128)> {
     }
 }
 
-/// Counts the ways to fill `parts`: the choices of each part, and the ways by whole length.
-fn count(parts: &[Part], lexicons: &[Lexicon]) -> (Vec<Vec<Choices>>, Vec<u128>) {
+/// Counts the ways to fill `parts`: the shares of each part, and the ways by whole length.
+fn count(parts: &[Part], lexicons: &[Lexicon]) -> (Vec<Shares>, Vec<u128>) {
     let mut behind = vec![0u128; LONGEST + 1];
     if let Some(nothing) = behind.first_mut() {
         *nothing = 1;
@@ -168,7 +174,7 @@ fn count(parts: &[Part], lexicons: &[Lexicon]) -> (Vec<Vec<Choices>>, Vec<u128>)
     for &part in parts.iter().rev() {
         let lengths = lengths(part, lexicons);
         let mut here = Vec::with_capacity(LONGEST + 1);
-        let mut choices = Vec::with_capacity(LONGEST + 1);
+        let mut shares = Vec::with_capacity(LONGEST + 1);
         for left in 0..=LONGEST {
             let ways: Vec<(u128, usize)> = lengths
                 .iter()
@@ -177,24 +183,29 @@ fn count(parts: &[Part], lexicons: &[Lexicon]) -> (Vec<Vec<Choices>>, Vec<u128>)
                     (rest > 0).then(|| (rest.saturating_mul(own).min(1 << 80), len))
                 })
                 .collect();
-            let total: u128 = ways.iter().map(|&(ways, _)| ways).sum();
-            let mut sum = 0;
-            choices.push(
-                ways.iter()
-                    .map(|&(ways, len)| {
-                        sum += ways;
-                        // At most 2^32 - 1, which the last one reaches: every draw finds a length.
-                        ((sum * u128::from(u32::MAX) / total) as u32, len)
-                    })
-                    .collect(),
-            );
-            here.push(total);
+            shares.push(slots(&ways));
+            here.push(ways.iter().map(|&(ways, _)| ways).sum());
         }
-        all.push(choices);
+        all.push(shares);
         behind = here;
     }
-    all.reverse();
-    (all, behind)
+    (all.into_iter().rev().flatten().collect(), behind)
+}
+
+/// Lengths in proportion to their ways.
+fn slots(ways: &[(u128, usize)]) -> Shares {
+    let total: u128 = ways.iter().map(|&(ways, _)| ways).sum();
+    let mut lengths = ways.iter();
+    let (mut sum, mut len) = (0, 0);
+    std::array::from_fn(|slot| {
+        // The length within whose ways the middle of the slot lies.
+        while 2 * sum * (SLOTS as u128) <= (2 * slot as u128 + 1) * total {
+            let Some(&(ways, next)) = lengths.next() else { break };
+            sum += ways;
+            len = next as u8;
+        }
+        len
+    })
 }
 
 /// Letters that can be spoken, for lengths that no template has.

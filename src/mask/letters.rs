@@ -1,4 +1,5 @@
-//! Classes of letters beyond ASCII: same script, same UTF-8 length, same case.
+//! Classes of letters beyond ASCII: same script, same UTF-8 length, same case, and everyday letters
+//! apart from rare ones.
 //!
 //! A class is what a permutation of letters may not leave. Its members come from the Unicode tables
 //! of the standard library and of `unicode-script`; the golden vectors hold a hash of all of them,
@@ -20,21 +21,24 @@ const ZEROS: [u32; 18] = [
     0xED0, 0xF20, 0x1040, 0x17E0, 0xFF10,
 ];
 
-/// Everyday letters, which replacements of single letters are drawn from where they can be.
-const EVERYDAY: [(u32, u32); 13] = [
-    (0xC0, 0xD6),
-    (0xDF, 0xF6),
-    (0x391, 0x3A1),
-    (0x3B1, 0x3C9),
-    (0x410, 0x42F),
-    (0x430, 0x44F),
-    (0x5D0, 0x5EA),
-    (0x627, 0x63A),
-    (0xE01, 0xE2E),
-    (0x3042, 0x3093),
-    (0x30A2, 0x30F3),
-    (0x4E00, 0x9FA5),
-    (0xAC00, 0xD7A3),
+/// Letters in everyday use, which are classes of their own: names don't turn into phonetic signs.
+/// Ranges with the same number belong together.
+const EVERYDAY: [(u32, u32, u8); 15] = [
+    (0xC0, 0xFF, 1),
+    (0x100, 0x17F, 2),
+    (0x386, 0x3CE, 3),
+    (0x401, 0x401, 4),
+    (0x410, 0x44F, 4),
+    (0x451, 0x451, 4),
+    (0x5D0, 0x5EA, 5),
+    (0x621, 0x64A, 6),
+    (0x904, 0x939, 7),
+    (0xE01, 0xE2E, 8),
+    (0x1EA0, 0x1EF9, 9),
+    (0x3041, 0x3096, 10),
+    (0x30A1, 0x30FA, 11),
+    (0x4E00, 0x9FA5, 12),
+    (0xAC00, 0xD7A3, 13),
 ];
 
 /// Where a letter stands.
@@ -48,15 +52,18 @@ pub(crate) struct Rank {
 
 struct Classes {
     /// By code point: class plus one (0 for what is in no class), and index.
-    ranks: Vec<(u16, u16)>,
+    ranks: Vec<(u16, u32)>,
     members: Vec<Vec<char>>,
 }
 
 static CLASSES: LazyLock<Classes> = LazyLock::new(|| {
-    let mut sorted: BTreeMap<(String, usize, u8), Vec<char>> = BTreeMap::new();
+    let mut sorted: BTreeMap<(String, usize, u8, u8), Vec<char>> = BTreeMap::new();
     for c in (0x80..END).filter_map(char::from_u32) {
         if let Some((script, kind)) = kind(c) {
-            sorted.entry((script, c.len_utf8(), kind)).or_default().push(c);
+            let everyday =
+                EVERYDAY.iter().find(|(first, last, _)| (first..=last).contains(&&(c as u32)));
+            let group = everyday.map_or(0, |&(.., group)| group);
+            sorted.entry((script, c.len_utf8(), kind, group)).or_default().push(c);
         }
     }
     let members: Vec<Vec<char>> = sorted.into_values().collect();
@@ -64,7 +71,7 @@ static CLASSES: LazyLock<Classes> = LazyLock::new(|| {
     for (class, letters) in members.iter().enumerate() {
         for (index, &letter) in letters.iter().enumerate() {
             if let Some(rank) = ranks.get_mut(letter as usize) {
-                *rank = (class as u16 + 1, index as u16);
+                *rank = (class as u16 + 1, index as u32);
             }
         }
     }
@@ -94,7 +101,7 @@ fn kind(c: char) -> Option<(String, u8)> {
 /// Where a character stands among the letters; `None` for what is no letter or digit.
 pub(crate) fn rank(c: char) -> Option<Rank> {
     let &(class, index) = CLASSES.ranks.get(c as usize)?;
-    Some(Rank { class: class.checked_sub(1)?, index: u32::from(index) })
+    Some(Rank { class: class.checked_sub(1)?, index })
 }
 
 /// How many letters a class has.
@@ -115,21 +122,12 @@ pub(crate) fn other(c: char, stream: &mut Stream) -> char {
         return char::from_u32(face).unwrap_or(c);
     }
     let Some(rank) = rank(c) else { return c };
-    let code = c as u32;
-    let everyday = EVERYDAY.iter().find(|&&(first, last)| (first..=last).contains(&code));
-    for _ in 0..4 {
-        let drawn = match everyday {
-            Some(&(first, last)) => char::from_u32(first + stream.below(last + 1 - first)),
-            None => letter(Rank { class: rank.class, index: stream.below(size(rank.class)) }),
-        };
-        let fits =
-            |&drawn: &char| drawn != c && self::rank(drawn).map(|r| r.class) == Some(rank.class);
-        if let Some(drawn) = drawn.filter(fits) {
-            return drawn;
-        }
-    }
-    // Four misses in a row: the next one of the class, which is another one if there is any.
-    let index = (rank.index + 1) % size(rank.class).max(1);
+    // Any member but the letter itself.
+    let Some(others) = size(rank.class).checked_sub(1).filter(|&others| others > 0) else {
+        return c;
+    };
+    let drawn = stream.below(others);
+    let index = if drawn >= rank.index { drawn + 1 } else { drawn };
     letter(Rank { class: rank.class, index }).unwrap_or(c)
 }
 
@@ -173,8 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn no_class_outgrows_its_index() {
-        assert!(CLASSES.members.iter().all(|letters| letters.len() <= 1 << 16));
+    fn classes_can_be_numbered() {
         assert!(CLASSES.members.len() < usize::from(u16::MAX));
     }
 
@@ -193,6 +190,6 @@ mod tests {
 
     #[test]
     fn the_classes_are_those_of_mask_version_1() {
-        assert_eq!(fingerprint(), "to be filled");
+        assert_eq!(fingerprint(), "cc3f58ddb4907b75");
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Locale {
     pub(crate) words: &'static [&'static str],
     /// `Rue Martin`, not `Martin Street`.
     pub(crate) street_kind_first: bool,
+    /// `Martinweg`, not `Martin Street`.
+    pub(crate) street_glued: bool,
     /// Family name before given name, nothing between.
     pub(crate) family_first: bool,
 }
@@ -64,6 +66,9 @@ fn of<L: Data>() -> Locale {
         company_suffixes: L::COMPANY_SUFFIX,
         words: L::LOREM_WORD,
         street_kind_first: L::ADDRESS_STREET_TPL.starts_with("{StreetSuffix}"),
+        street_glued: L::ADDRESS_STREET_SUFFIX
+            .iter()
+            .all(|suffix| suffix.starts_with(char::is_lowercase)),
         family_first: false,
     }
 }

@@ -33,13 +33,23 @@ pub(crate) fn replace(
         return;
     }
     let places = units(value).count();
+    let letters = units(value).filter(|unit| matches!(unit, Unit::Char(_))).count();
+    // Mostly another script: the words stay where they are, or letters would stand in the gaps.
+    let keeps_gaps = 2 * letters > places;
     let mut drawn = vec![0; places];
     for _ in 0..DRAWS {
         write(stream, &mut drawn);
         restyle(&mut drawn, style);
         buffer.clear();
         for (unit, &byte) in units(value).zip(&drawn) {
-            put(buffer, unit, byte, stream);
+            match unit {
+                Unit::Ascii(gap) if keeps_gaps && !gap.is_ascii_alphanumeric() => buffer.push(gap),
+                _ if keeps_gaps && byte == b' ' => {
+                    let letter = stream.letter();
+                    put(buffer, unit, letter, stream);
+                }
+                _ => put(buffer, unit, byte, stream),
+            }
         }
         if buffer != value {
             break;

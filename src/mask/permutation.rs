@@ -30,14 +30,16 @@ const ROUNDS_FOR_FEW: u8 = 16;
 const FEW: u64 = 1_000_000;
 /// Tables kept at a time.
 const TABLES: usize = 64;
-/// Uses of one template in a row after which its round functions are remembered, and the largest
+/// Templates kept at a time.
+const TEMPLATES: usize = 16;
+/// Uses of a template after which its round functions are remembered, and the largest
 /// radix for which they are.
 const FREQUENT: u32 = 256;
 const REMEMBERED_RADIX: u64 = 1 << 14;
 
 /// A permutation's state for one thread: what it remembers of the templates it has seen.
 pub(crate) struct Permuter {
-    last: Option<Template>,
+    templates: Vec<Option<Template>>,
     tables: Vec<Option<Table>>,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -61,7 +63,12 @@ struct Table {
 impl Permuter {
     /// Nothing remembered yet.
     pub(crate) fn new() -> Permuter {
-        Permuter { last: None, tables: Vec::new(), input: Vec::new(), output: Vec::new() }
+        Permuter {
+            templates: Vec::new(),
+            tables: Vec::new(),
+            input: Vec::new(),
+            output: Vec::new(),
+        }
     }
 
     /// Permutes a row in place. `tweak` names the domain: equal tweaks must mean equal radices.
@@ -100,7 +107,9 @@ impl Permuter {
         if size <= TABLE_MAX {
             return self.look_up(prf, tweak, size, number);
         }
-        let template = template(&mut self.last, prf, tweak, size);
+        let Some(template) = template(&mut self.templates, prf, tweak, size) else {
+            return number;
+        };
         let left_radix = ceil_sqrt(size);
         let right_radix = size.div_ceil(left_radix);
         let rounds = if size < FEW { ROUNDS_FOR_FEW } else { ROUNDS };
@@ -132,12 +141,8 @@ impl Permuter {
         if self.tables.is_empty() {
             self.tables.resize_with(TABLES, || None);
         }
-        let hash = tweak.iter().fold(size, |hash, &byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3).rotate_left(29)
-        });
-        let Some(slot) = self.tables.get_mut((hash % TABLES as u64) as usize) else {
-            return number;
-        };
+        let slot = slot(tweak, size, TABLES);
+        let Some(slot) = self.tables.get_mut(slot) else { return number };
         let known = |table: &&Table| table.tweak == tweak && table.to.len() as u64 == size;
         if slot.as_ref().filter(known).is_none() {
             *slot = Some(Table { tweak: tweak.to_vec(), to: shuffled(prf, tweak, size) });
@@ -148,8 +153,8 @@ impl Permuter {
 
     /// A large domain: the network over the row's own halves.
     fn permute_row(&mut self, prf: &Prf, tweak: &[u8], radices: &[u32], row: &mut [u32]) {
-        let Permuter { last, input, output, .. } = self;
-        let template = template(last, prf, tweak, 0);
+        let Permuter { templates, input, output, .. } = self;
+        let Some(template) = template(templates, prf, tweak, 0) else { return };
         let middle = balanced_split(radices);
         let Some((left_radices, right_radices)) = radices.split_at_checked(middle) else { return };
         let Some((left, right)) = row.split_at_mut_checked(middle) else { return };
@@ -205,20 +210,33 @@ impl Template {
     }
 }
 
-/// The template of `tweak` and `size`: the last one used, or a new one in its place.
+/// The template of `tweak` and `size`: one that is kept, or a new one in its place. There always
+/// is one.
 fn template<'t>(
-    last: &'t mut Option<Template>,
+    templates: &'t mut Vec<Option<Template>>,
     prf: &Prf,
     tweak: &[u8],
     size: u64,
-) -> &'t mut Template {
-    if !last.as_ref().is_some_and(|last| last.size == size && last.tweak == tweak) {
-        *last = None;
+) -> Option<&'t mut Template> {
+    if templates.is_empty() {
+        templates.resize_with(TEMPLATES, || None);
     }
-    last.get_or_insert_with(|| {
+    let slot = templates.get_mut(slot(tweak, size, TEMPLATES))?;
+    if !slot.as_ref().is_some_and(|kept| kept.size == size && kept.tweak == tweak) {
+        *slot = None;
+    }
+    Some(slot.get_or_insert_with(|| {
         let prf = prf.derive(&domain(b'F', tweak, size));
         Template { tweak: tweak.to_vec(), size, prf, uses: 0, rounds: Vec::new() }
-    })
+    }))
+}
+
+/// Where a domain is kept, of so many places: a cheap hash, whose collisions cost time only.
+fn slot(tweak: &[u8], size: u64, places: usize) -> usize {
+    let hash = tweak.iter().fold(size, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
+    });
+    (hash >> 20) as usize % places
 }
 
 /// What a domain's key is derived from.

@@ -13,32 +13,24 @@ use crate::datum::text::{Unit, units};
 /// Words that stay in a telephone number.
 const KEPT_WORDS: [&[u8]; 7] = [b"x", b"ext", b"tel", b"fax", b"mob", b"home", b"work"];
 
+/// Digits of a number that are planned; later ones are drawn one by one.
+const MOST_DIGITS: usize = 24;
+
 /// Replaces a value that is not empty.
 pub(crate) fn mask(value: &mut [u8], stream: &mut Stream, buffer: &mut Vec<u8>) {
-    let mut fresh = [0; MOST_DIGITS];
+    let shape = Shape::of(value);
     for _ in 0..6 {
-        let planned = plan(value, &mut fresh, stream);
-        let mut digits = fresh.get(..planned).unwrap_or_default().iter();
+        let mut planned = [0; MOST_DIGITS];
+        shape.plan(&mut planned, stream);
+        let mut planned = planned.iter().take(shape.count);
         buffer.clear();
         if value.is_ascii() {
-            let mut rest = &*value;
-            while let Some(&byte) = rest.first() {
-                let len = word_len(rest);
-                let (word, behind) = rest.split_at_checked(len.max(1)).unwrap_or((rest, &[]));
-                if byte.is_ascii_digit() {
-                    buffer.push(digits.next().copied().unwrap_or_else(|| stream.digit()));
-                } else if len > 0 && !is_kept_word(word) {
-                    buffer.extend(word.iter().map(|&byte| letter_like(byte, stream)));
-                } else {
-                    buffer.extend_from_slice(word);
-                }
-                rest = behind;
-            }
+            ascii(value, shape.count > 0, &mut planned, stream, buffer);
         } else {
             for unit in units(value) {
                 match unit {
                     Unit::Ascii(byte) if byte.is_ascii_digit() => {
-                        buffer.push(digits.next().copied().unwrap_or_else(|| stream.digit()));
+                        buffer.push(planned.next().copied().unwrap_or_else(|| stream.digit()));
                     }
                     Unit::Ascii(byte) => buffer.push(letter_like(byte, stream)),
                     Unit::Raw(_) => buffer.push(stream.digit()),
@@ -56,53 +48,98 @@ pub(crate) fn mask(value: &mut [u8], stream: &mut Stream, buffer: &mut Vec<u8>) 
     overlay::write_back(value, buffer);
 }
 
-/// Digits of a number that are planned; later ones are drawn one by one.
-const MOST_DIGITS: usize = 24;
+/// An ASCII number: words are looked at as a whole. Where there are no digits before them, they
+/// are no labels.
+fn ascii<'p>(
+    value: &[u8],
+    keeps_words: bool,
+    planned: &mut impl Iterator<Item = &'p u8>,
+    stream: &mut Stream,
+    buffer: &mut Vec<u8>,
+) {
+    let mut rest = value;
+    while let Some((&byte, behind)) = rest.split_first() {
+        if byte.is_ascii_digit() {
+            buffer.push(planned.next().copied().unwrap_or_else(|| stream.digit()));
+        } else if byte.is_ascii_alphabetic() {
+            let (word, behind) = rest.split_at_checked(word_len(rest)).unwrap_or((rest, &[]));
+            if keeps_words && is_kept_word(word) {
+                buffer.extend_from_slice(word);
+            } else {
+                buffer.extend(word.iter().map(|&byte| letter_like(byte, stream)));
+            }
+            rest = behind;
+            continue;
+        } else {
+            buffer.push(byte);
+        }
+        rest = behind;
+    }
+}
 
-/// Chooses the digits; returns how many.
-fn plan(value: &[u8], fresh: &mut [u8; MOST_DIGITS], stream: &mut Stream) -> usize {
-    // An extension, behind a letter, is not part of the number.
-    let number = || {
-        let plain = |byte: &&u8| !byte.is_ascii_alphabetic();
-        value.iter().take_while(plain).filter(|byte| byte.is_ascii_digit()).copied()
-    };
-    let count = number().count().min(MOST_DIGITS);
-    let plus = value.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'+');
-    let zeros = number().take_while(|&digit| digit == b'0').count().min(count);
-    let prefix = if !plus && zeros >= 2 && count >= 11 { 2 } else { 0 };
-    let international = plus || prefix == 2;
-    let one = number().nth(prefix) == Some(b'1');
-    for digit in fresh.iter_mut() {
-        *digit = stream.digit();
-    }
-    let (zeros_kept, area, country) = match (international, count - prefix) {
-        (true, 11) if one => (prefix, Some(prefix + 1), false),
-        (true, rest) if rest >= 7 => (prefix, None, true),
-        (false, 11) if one => (0, Some(1), false),
-        (false, 10) if zeros == 0 => (0, Some(0), false),
-        _ => (zeros, None, false),
-    };
-    let mut put = |at: usize, digits: &[u8]| {
-        for (slot, &digit) in fresh.iter_mut().skip(at).zip(digits) {
-            *slot = digit;
+/// What a number looks like. An extension, behind a letter, is not part of it.
+struct Shape {
+    /// Digits, at most [`MOST_DIGITS`].
+    count: usize,
+    /// A `+` stands before them.
+    plus: bool,
+    /// The first three of them; 0 where there are fewer.
+    head: [u8; 3],
+}
+
+impl Shape {
+    fn of(value: &[u8]) -> Shape {
+        let plus = value.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'+');
+        let mut shape = Shape { count: 0, plus, head: [0; 3] };
+        for byte in value.iter().take_while(|byte| !byte.is_ascii_alphabetic()) {
+            if byte.is_ascii_digit() && shape.count < MOST_DIGITS {
+                if let Some(digit) = shape.head.get_mut(shape.count) {
+                    *digit = *byte;
+                }
+                shape.count += 1;
+            }
         }
-    };
-    (0..zeros_kept).for_each(|at| put(at, b"0"));
-    if let Some(area) = area {
-        if area > 0 {
-            put(area - 1, b"1");
-        }
-        // No area code ends in 11, and none has 9 in the middle.
-        let (a, b, c) = (2 + stream.below(8), stream.below(9), stream.below(10));
-        let c = if b == 1 && c == 1 { 2 } else { c };
-        put(area, &[b'0' + a as u8, b'0' + b as u8, b'0' + c as u8]);
-        put(area + 3, b"55501");
-    } else if country {
-        put(prefix, b"999");
-    } else if zeros_kept < count && zeros_kept > 0 {
-        put(zeros_kept, &[b'1' + stream.below(9) as u8]);
+        shape
     }
-    count
+
+    /// Chooses the digits.
+    fn plan(&self, planned: &mut [u8; MOST_DIGITS], stream: &mut Stream) {
+        let Shape { count, plus, head } = *self;
+        stream.digits(planned.get_mut(..count).unwrap_or_default());
+        let mut put = |at: usize, digits: &[u8]| {
+            for (slot, &digit) in planned.iter_mut().skip(at).zip(digits) {
+                *slot = digit;
+            }
+        };
+        let zeros = head.iter().take_while(|&&digit| digit == b'0').count();
+        // 00 stands for + where it is dialled.
+        let prefix = if !plus && zeros == 2 && count >= 11 { 2 } else { 0 };
+        let one = head.get(prefix) == Some(&b'1');
+        put(0, b"000".get(..zeros).unwrap_or_default());
+        match (plus || prefix == 2, count - prefix) {
+            (true, 11) if one => fictional(prefix, &mut put, stream),
+            (true, rest) if rest >= 7 => put(prefix, b"999"),
+            (false, 11) if one => fictional(0, &mut put, stream),
+            (false, 10) if zeros == 0 => fictional_national(0, &mut put, stream),
+            (_, rest) if zeros > 0 && rest > zeros => put(zeros, &[b'1' + stream.below(9) as u8]),
+            _ => {}
+        }
+    }
+}
+
+/// A 1 and a number set aside for fiction.
+fn fictional(at: usize, put: &mut impl FnMut(usize, &[u8]), stream: &mut Stream) {
+    put(at, b"1");
+    fictional_national(at + 1, put, stream);
+}
+
+/// An area code, 555, 01; two digits are drawn already.
+fn fictional_national(at: usize, put: &mut impl FnMut(usize, &[u8]), stream: &mut Stream) {
+    // No area code has 9 in the middle, and none ends in 11.
+    let (a, b, c) = (2 + stream.below(8), stream.below(9), stream.below(10));
+    let c = if b == 1 && c == 1 { 2 } else { c };
+    put(at, &[b'0' + a as u8, b'0' + b as u8, b'0' + c as u8]);
+    put(at + 3, b"55501");
 }
 
 fn word_len(text: &[u8]) -> usize {
