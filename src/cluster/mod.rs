@@ -11,5 +11,5 @@ mod single_user;
 mod sql;
 
 pub use process::{Postmaster, end_all, find_postmaster};
-pub use single_user::{SingleUser, bootstrap_superuser};
+pub use single_user::{Printed, SingleUser, bootstrap_superuser};
 pub use sql::{quote_ident, quote_literal, sql_error};

@@ -198,10 +198,17 @@ fn options(staging: &Staging, superuser: &str) -> ServerOptions {
     }
 }
 
+/// Each test has ports of its own: a pool knows nothing of another pool's stopped clones.
+fn ports() -> PortRange {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    let first = 16000 + blake3::hash(name.as_bytes()).as_bytes()[0] as u16 * 20;
+    PortRange::new(first, first + 19).unwrap()
+}
+
 fn request(name: &str) -> CloneRequest {
     CloneRequest {
         name: Some(name.to_owned()),
-        ports: PortRange::new(16000, 16400).unwrap(),
+        ports: ports(),
         user: "de'v \"1".to_owned(),
         password: Some(Zeroizing::new("pass\u{a0}wörd".to_owned())),
         ..CloneRequest::default()
@@ -337,6 +344,9 @@ fn lives(kind: DriverKind) {
     let server = find_postmaster(&two.data_dir()).unwrap().unwrap();
     let mut kill = Command::new("kill");
     run(kill.arg("-9").arg(server.pid().to_string()));
+    while is_alive(server.pid()) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     let two = two.start().unwrap();
     assert_eq!(query(&two, "select count(*)::text from t"), "5000");
 
@@ -477,8 +487,7 @@ fn a_drawn_password_works_and_a_failed_server_says_why() {
     let home = Home::new(DriverKind::Copy);
     let (pool, _) = Pool::init(&home.pool(), DriverChoice::Only(DriverKind::Copy)).unwrap();
     let snapshot = stage(&pool, source.path()).seal(manifest("base", "boss y")).unwrap();
-    let plain =
-        CloneRequest { ports: PortRange::new(16500, 16600).unwrap(), ..CloneRequest::default() };
+    let plain = CloneRequest { ports: ports(), ..CloneRequest::default() };
     let made = snapshot.create_clone(plain.clone()).unwrap();
     let password = made.password.as_ref().unwrap();
     assert!(connect(&made.clone, "thinveil", password).is_ok());
@@ -526,10 +535,7 @@ fn clone_timings() {
             pool.driver.destroy(&to).unwrap();
             let begun = std::time::Instant::now();
             let clone = snapshot
-                .create_clone(CloneRequest {
-                    ports: PortRange::new(17000, 17100).unwrap(),
-                    ..CloneRequest::default()
-                })
+                .create_clone(CloneRequest { ports: ports(), ..CloneRequest::default() })
                 .unwrap()
                 .clone;
             let call = begun.elapsed();
