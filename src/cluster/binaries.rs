@@ -62,6 +62,11 @@ impl Binaries {
         &self.dir
     }
 
+    /// What the programs are installed under: their libraries and shared files are there too.
+    pub fn prefix(&self) -> &Path {
+        self.dir.parent().unwrap_or(&self.dir)
+    }
+
     /// The server itself.
     pub fn postgres(&self) -> PathBuf {
         self.dir.join("postgres")

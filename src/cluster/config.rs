@@ -83,9 +83,9 @@ pub fn all_settings(data_dir: &Path) -> BTreeMap<String, String> {
     let started_with = start_arguments(data_dir);
     let mut settings = BTreeMap::new();
     if let Some(file) = config_file(data_dir, &started_with) {
-        read_into(&file, &mut settings, 0);
+        read_into(&file, &mut settings, &mut Vec::new());
     }
-    read_into(&data_dir.join("postgresql.auto.conf"), &mut settings, 0);
+    read_into(&data_dir.join("postgresql.auto.conf"), &mut settings, &mut Vec::new());
     settings.extend(started_with);
     settings
 }
@@ -146,19 +146,21 @@ fn shell_words(text: &str) -> Vec<String> {
     words
 }
 
-fn read_into(file: &Path, settings: &mut BTreeMap<String, String>, depth: usize) {
-    if depth > DEPTH {
+fn read_into(file: &Path, settings: &mut BTreeMap<String, String>, open: &mut Vec<PathBuf>) {
+    // A file that includes itself is read once.
+    if open.len() > DEPTH || open.iter().any(|path| path == file) {
         return;
     }
     let Ok(bytes) = std::fs::read(file) else { return };
+    open.push(file.to_path_buf());
     let beside = |path: &str| file.parent().unwrap_or(Path::new("/")).join(path);
     for line in String::from_utf8_lossy(&bytes).lines() {
         let Some((name, value)) = setting(line) else { continue };
         match name.as_str() {
-            "include" | "include_if_exists" => read_into(&beside(&value), settings, depth + 1),
+            "include" | "include_if_exists" => read_into(&beside(&value), settings, open),
             "include_dir" => {
                 for file in conf_files(&beside(&value)) {
-                    read_into(&file, settings, depth + 1);
+                    read_into(&file, settings, open);
                 }
             }
             _ => {
@@ -166,6 +168,7 @@ fn read_into(file: &Path, settings: &mut BTreeMap<String, String>, depth: usize)
             }
         }
     }
+    open.pop();
 }
 
 /// `*.conf`, not hidden, in the order of the C locale.

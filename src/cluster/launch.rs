@@ -61,7 +61,7 @@ impl Launch<'_> {
             command.arg("-c").arg(format!("{name}={value}"));
         }
         command.stdin(Stdio::null()).stdout(copy).stderr(log).process_group(0);
-        let sandbox = self.sandbox.readable(self.binaries.dir());
+        let sandbox = self.sandbox.readable(self.binaries.prefix());
         let (child, confinement) = sandbox.spawn(command, owner)?;
         Ok(Launched {
             child,

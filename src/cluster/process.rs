@@ -25,9 +25,55 @@ pub fn find_postmaster(data_dir: &Path) -> Result<Option<Postmaster>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("read", &path)(error)),
     };
-    let Some(file) = PidFile::parse(&text) else { return Ok(None) };
+    let Some(file) = PidFile::parse(&text) else {
+        return Ok(None);
+    };
     let works_there = works_in(file.pid, data_dir);
     Ok(works_there.then_some(Postmaster { pid: file.pid, ready: file.ready }))
+}
+
+/// Ends whatever PostgreSQL process works in a data directory, backends without a postmaster too.
+/// Only for a directory that is about to be removed.
+pub fn end_all(data_dir: &Path) -> Result<()> {
+    if let Some(server) = find_postmaster(data_dir)? {
+        server.kill();
+    }
+    for pid in orphans(data_dir) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
+    await_orphans(data_dir)
+}
+
+/// Waits for the backends of a postmaster that was killed: they notice, and end. While one lives, no
+/// other server may touch the directory.
+pub(crate) fn await_orphans(data_dir: &Path) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        let Some(pid) = orphans(data_dir).first().copied() else { return Ok(()) };
+        if start.elapsed() > Duration::from_secs(20) {
+            return Err(Error::Busy {
+                what: format!(
+                    "{}: process {} of a server that is gone still works there; end it and try again",
+                    data_dir.display(),
+                    pid.as_raw_nonzero()
+                ),
+            });
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// PostgreSQL processes that work in a data directory.
+fn orphans(data_dir: &Path) -> Vec<Pid> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    processes
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw))
+        .filter(|&pid| {
+            let comm = std::fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
+            comm.is_ok_and(|name| name.trim_end() == "postgres") && works_in(pid, data_dir)
+        })
+        .collect()
 }
 
 impl Postmaster {

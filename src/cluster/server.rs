@@ -9,7 +9,7 @@ use postgres::{Client, NoTls};
 
 use super::binaries::Binaries;
 use super::launch::{Launch, Launched};
-use super::process::find_postmaster;
+use super::process::{await_orphans, find_postmaster};
 use super::sandbox::{Confinement, Owner, Sandbox};
 use super::{settings, sql_error};
 use crate::error::{Error, Result};
@@ -256,6 +256,7 @@ pub fn neutralize(data_dir: &Path) -> Result<()> {
 
 /// Removes the traces of a server that no longer runs, so that no other process is mistaken for it.
 pub(crate) fn forget_server(data_dir: &Path) -> Result<()> {
+    await_orphans(data_dir)?;
     remove_file(&data_dir.join("postmaster.pid"))?;
     remove_file(&data_dir.join("postmaster.opts"))
 }

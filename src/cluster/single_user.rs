@@ -60,7 +60,8 @@ impl SingleUser<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0);
-        let sandbox = Sandbox::new().writable(self.volume).readable(self.binaries.dir()).offline();
+        let sandbox =
+            Sandbox::new().writable(self.volume).readable(self.binaries.prefix()).offline();
         let (mut child, _) = sandbox.spawn(command, owner)?;
 
         let mut input = Zeroizing::new(String::new());
@@ -132,23 +133,4 @@ impl std::fmt::Debug for Printed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Printed").field("bytes", &self.text.len()).finish_non_exhaustive()
     }
-}
-
-/// The name of the superuser that `initdb` made: role 10.
-///
-/// Recovers the cluster if it was not shut down cleanly. No server may run on it. The data directory
-/// is a copy: it is [neutralized](super::server::neutralize) first.
-pub fn bootstrap_superuser(
-    binaries: &Binaries,
-    data_dir: &Path,
-    volume: &Path,
-    settings: Vec<(String, String)>,
-) -> Result<String> {
-    super::server::neutralize(data_dir)?;
-    let session = SingleUser { binaries, data_dir, volume, settings };
-    let query = "select rolname from pg_catalog.pg_authid where oid = 10";
-    let printed = session.run("template1", &[Zeroizing::new(query.to_owned())])?;
-    printed.values("rolname").first().map(|name| name.to_string()).ok_or_else(|| Error::Server {
-        what: "PostgreSQL did not tell the name of its first superuser".to_owned(),
-    })
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::mask;
 use crate::cluster::catalog::{Catalog, Column, Database, Relation, RelationKind};
 use crate::datum::ValueType;
+use crate::mask;
 use crate::rules::{ColumnRule, Guess, MaskName, guess, rule_line, table_header};
 
 /// A rule file that names every column that has to be named: by its name and type, by what its

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::lock::Lock;
 use super::{Manifest, Pool, Snapshot, id, make_dir, record};
-use crate::cluster::find_postmaster;
+use crate::cluster::{end_all, find_postmaster};
 use crate::error::{Error, Result};
 use crate::storage::{Driver, fsync_dir, sync_volume};
 
@@ -142,9 +142,7 @@ impl Drop for Staging {
 pub(super) fn sweep(driver: &dyn Driver, dir: &Path) -> Result<()> {
     let volume = dir.join("volume");
     // Its server may still be there, the mount may not: look through the mount.
-    if let Some(server) = find_postmaster(&volume.join("data"))? {
-        server.kill();
-    }
+    end_all(&volume.join("data"))?;
     driver.destroy(&volume)?;
     fs::remove_dir_all(dir).map_err(Error::io("remove", dir))
 }

@@ -98,9 +98,17 @@ impl Driver for Overlay {
     }
 
     fn detach(&self, volume: &Path) -> Result<()> {
+        let mut patience = 200;
         while is_mounted(volume)? {
-            unmount(volume, UnmountFlags::NOFOLLOW)
-                .map_err(|error| Error::io("unmount", volume)(error.into()))?;
+            match unmount(volume, UnmountFlags::NOFOLLOW) {
+                Ok(()) => (),
+                // A process that was just ended may still be letting go of its files.
+                Err(rustix::io::Errno::BUSY) if patience > 0 => {
+                    patience -= 1;
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+                Err(error) => return Err(Error::io("unmount", volume)(error.into())),
+            }
         }
         Ok(())
     }

@@ -244,7 +244,7 @@ fn a_taken_port_is_busy_and_a_range_is_searched() {
     assert_eq!(pool.ids("clone").len(), 1);
     let next = pool.clone_of(&snapshot.id, &["--ports", &format!("{first}..{}", first + 3)]);
     assert_eq!(next.port(), first + 2);
-    let full = format!("{first}..{}", first + 2);
+    let full = format!("{first}..{}", first + 1);
     pool.run(&["clone", "create", "--snapshot", &snapshot.id, "--ports", &full]).expect_code(5);
     drop(stranger);
     // A stopped clone's port stays its own.

@@ -20,7 +20,7 @@ Exit status:
 
 /// Masked snapshots and thin clones of PostgreSQL data directories.
 #[derive(Debug, Parser)]
-#[command(name = "thinveil", version, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "thinveil", version, after_help = EXAMPLES, arg_required_else_help = true, args_override_self = true)]
 pub(crate) struct Arguments {
     /// The pool: the directory that holds snapshots and clones.
     #[arg(long, global = true, env = "THINVEIL_POOL", value_name = "DIR")]

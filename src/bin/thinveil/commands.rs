@@ -9,12 +9,12 @@ use std::sync::Arc;
 use clap::CommandFactory;
 use indicatif::HumanBytes;
 use serde_json::json;
+use thinveil::Error;
 use thinveil::mask::MaskKey;
 use thinveil::plan::suggest;
 use thinveil::pool::{CloneRequest, Pool, SnapshotOptions, Source};
 use thinveil::progress::Cancel;
 use thinveil::rules::RuleSet;
-use thinveil::Error;
 use zeroize::Zeroizing;
 
 use crate::Failure;
@@ -68,7 +68,7 @@ impl Context<'_> {
     fn pool_dir(&self) -> Result<&Path> {
         self.pool
             .as_deref()
-            .ok_or_else(|| Error::invalid("which pool? Give --pool DIR, or set THINVEIL_POOL"))
+            .ok_or_else(|| Failure::Usage("which pool? Give --pool DIR, or set THINVEIL_POOL"))
     }
 
     /// Opens the pool, and says what a crash had left.
@@ -328,7 +328,7 @@ impl Context<'_> {
             CloneVerb::List => {
                 let clones = self.open()?.clones()?;
                 let views: Vec<_> =
-                    clones.iter().map(|clone| clone.view()).collect::<Result<_>>()?;
+                    clones.iter().map(|clone| clone.view()).collect::<thinveil::Result<_>>()?;
                 self.output.result(&views, || {
                     let rows = views.iter().map(|view| {
                         [
@@ -363,12 +363,12 @@ impl Context<'_> {
 
 fn read_rules(path: &Path) -> Result<RuleSet> {
     let text = std::fs::read_to_string(path).map_err(Error::io("read the rule file", path))?;
-    RuleSet::from_toml(&text)
+    Ok(RuleSet::from_toml(&text)?)
 }
 
 fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {
     if arguments.ephemeral_key {
-        return MaskKey::generate();
+        return Ok(MaskKey::generate()?);
     }
     if let Some(path) = &arguments.key_file {
         let mut file = std::fs::File::open(path).map_err(Error::io("read the key file", path))?;
@@ -378,10 +378,10 @@ fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {
         }
         let mut text = Zeroizing::new(String::new());
         file.read_to_string(&mut text).map_err(Error::io("read the key file", path))?;
-        return MaskKey::from_hex(&text);
+        return Ok(MaskKey::from_hex(&text)?);
     }
     match std::env::var("THINVEIL_KEY") {
-        Ok(text) => MaskKey::from_hex(&Zeroizing::new(text)),
+        Ok(text) => Ok(MaskKey::from_hex(&Zeroizing::new(text))?),
         Err(_) => Err(Failure::Usage(
             "which key? Give --key-file FILE (thinveil key new --file FILE makes one), \
              --ephemeral-key, or set THINVEIL_KEY",
@@ -398,7 +398,7 @@ fn read_password() -> Result<Zeroizing<String>> {
         .map_err(Error::io("read the password from", "standard input"))?;
     let password = Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
     if password.is_empty() {
-        return Err(Error::invalid("standard input held no password"));
+        return Err(Failure::Usage("standard input held no password"));
     }
     Ok(password)
 }

@@ -25,7 +25,7 @@ impl Output {
         &self,
         value: &impl Serialize,
         text: impl FnOnce() -> String,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         let text = if self.json {
             serde_json::to_string_pretty(value)
                 .map_err(|error| Error::invalid(format!("the result is no JSON: {error}")))?
@@ -36,7 +36,7 @@ impl Output {
         match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
             // Whoever reads has read enough.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.map_err(Error::io("write to", "standard output")),
+            written => Ok(written.map_err(Error::io("write to", "standard output"))?),
         }
     }
 

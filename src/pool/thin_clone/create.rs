@@ -1,7 +1,7 @@
 //! Making a clone: from the call to the first answered query.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use postgres::NoTls;
@@ -17,7 +17,7 @@ use crate::cluster::server::{neutralize, session_options};
 use crate::cluster::{SingleUser, sql_error};
 use crate::error::{Error, Result};
 use crate::pool::lock::Lock;
-use crate::pool::{Manifest, Pool, Snapshot, id, make_dir};
+use crate::pool::{Manifest, Pool, Snapshot, id, make_dir, record};
 use crate::progress::Cancel;
 use crate::storage::{Watch, sync_volume};
 
@@ -103,7 +103,7 @@ impl Pool {
             ready_ms: None,
         };
         let clone = ThinClone { pool: self.clone(), dir, record };
-        clone.save()?;
+        record::write_unsynced(&clone.dir.join("clone.json"), &clone.record)?;
         Ok((clone, lock))
     }
 }
@@ -139,7 +139,7 @@ impl ThinClone {
                     let mut records = self.pool.clone_records()?;
                     records.retain(|record| record.id != self.record.id);
                     self.record.port = port::choose(request.ports, &records, &tried)?;
-                    self.save()?;
+                    record::write_unsynced(&self.dir.join("clone.json"), &self.record)?;
                 }
                 other => break other?,
             }
@@ -225,7 +225,7 @@ fn first_query(clone: &ThinClone, password: &str) -> Result<()> {
         .query_one("select pg_catalog.current_setting('data_directory')", &[])
         .map_err(|error| sql_error(action(), &error))?;
     let said: String = row.try_get(0).map_err(|error| sql_error(action(), &error))?;
-    if PathBuf::from(said) == clone.data_dir() {
+    if Path::new(&said) == clone.data_dir() {
         Ok(())
     } else {
         Err(Error::Server { what: format!("another server answers on port {}", record.port) })

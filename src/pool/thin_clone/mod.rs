@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use super::lock::Lock;
 use super::{Pool, Snapshot, record, subdirs};
-use crate::cluster::find_postmaster;
+use crate::cluster::end_all;
 use crate::error::{Error, Result};
 use crate::ids::PgMajor;
 use crate::storage::{Driver, Usage};
@@ -201,9 +201,7 @@ pub(super) fn sweep(driver: &dyn Driver, dir: &Path) -> Result<()> {
 
 fn remove_generation(driver: &dyn Driver, dir: &Path) -> Result<()> {
     let volume = dir.join("volume");
-    if let Some(server) = find_postmaster(&volume.join("data"))? {
-        server.kill();
-    }
+    end_all(&volume.join("data"))?;
     driver.destroy(&volume)?;
     fs::remove_dir_all(dir).map_err(Error::io("remove", dir))
 }
