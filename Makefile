@@ -17,12 +17,12 @@ export RUST_TEST_THREADS ?= 2
 
 .PHONY: help
 help: ## list the chores
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | column -t -s @
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## show thinveil on a production cluster made for the purpose
 	@tools/install-prerequisites
-	@cargo run --quiet --release --package xtask -- demo $(ARGS)
+	cargo run --release --package xtask -- demo $(ARGS)
 
 .PHONY: test
 test: ## run all tests
@@ -40,7 +40,7 @@ lint: prerequisites $(CARGO_DENY) ## formatting, clippy, documentation, tidy, li
 .PHONY: bench
 bench: ## compare with SQL masking and with cp (ARGS="--rows 300000" for a quick look)
 	@tools/install-prerequisites
-	cargo run --quiet --release --package compare -- $(ARGS)
+	cargo run --release --package compare -- $(ARGS)
 
 .PHONY: prerequisites
 prerequisites:
