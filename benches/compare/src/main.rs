@@ -1,2 +1,172 @@
-//! Benchmark harness.
-fn main() {}
+//! thinveil against what a user would do instead, in one run on one cluster. See README.md.
+
+mod clones;
+mod copying;
+mod dataset;
+mod report;
+mod snapshot;
+mod sql_masking;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use dataset::Dataset;
+use report::Report;
+use xtask::lab::{Owner, Thinveil, Undo, Workplace, count};
+
+const USAGE: &str = "\
+usage: make bench [ARGS=\"OPTIONS\"]
+
+  --rows N         rows of the table (3000000)
+  --runs N         how often cp, and the clones, are timed (5)
+  --linear N,N,…   rows of the runs that show growth (1000000,2000000,4000000; none: 0)
+  --only LIST      of: sql, snapshot, cp, clones, linear (all of them)
+  --dir DIR        where cluster and pool are made (.bench in the checkout)";
+
+struct Options {
+    rows: u64,
+    runs: usize,
+    linear: Vec<u64>,
+    only: Option<Vec<String>>,
+    directory: Option<PathBuf>,
+}
+
+impl Options {
+    fn parse(arguments: impl Iterator<Item = String>) -> Result<Options> {
+        let mut options = Options {
+            rows: 3_000_000,
+            runs: 5,
+            linear: vec![1_000_000, 2_000_000, 4_000_000],
+            only: None,
+            directory: None,
+        };
+        let mut arguments = arguments;
+        while let Some(option) = arguments.next() {
+            let mut value =
+                || arguments.next().with_context(|| format!("{option} takes an argument"));
+            match option.as_str() {
+                "--rows" => options.rows = value()?.parse().context("--rows takes a number")?,
+                "--runs" => options.runs = value()?.parse().context("--runs takes a number")?,
+                "--linear" => {
+                    let rows: Result<Vec<u64>, _> = value()?.split(',').map(str::parse).collect();
+                    options.linear = rows.context("--linear takes numbers")?;
+                    options.linear.retain(|rows| *rows > 0);
+                }
+                "--only" => {
+                    options.only = Some(value()?.split(',').map(str::to_owned).collect());
+                }
+                "--dir" => options.directory = Some(value()?.into()),
+                _ => bail!("no option {option}"),
+            }
+        }
+        const PARTS: [&str; 5] = ["sql", "snapshot", "cp", "clones", "linear"];
+        for part in options.only.iter().flatten() {
+            ensure!(PARTS.contains(&part.as_str()), "--only: one of {}", PARTS.join(", "));
+        }
+        ensure!(options.runs > 0 && options.rows > 0, "--rows and --runs: one or more");
+        Ok(options)
+    }
+
+    fn wants(&self, part: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.iter().any(|wanted| wanted == part))
+    }
+
+    /// Data, the copy that SQL rewrites, snapshot and clones, and room for indexes.
+    fn space(&self) -> u64 {
+        let most = self.linear.iter().copied().max().unwrap_or(0).max(self.rows);
+        most * 2_500 + 2_000_000_000
+    }
+}
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("compare: {error:#}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match compare(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("compare: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(options: &Options) -> Result<()> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = here.ancestors().nth(2).context("the package is two levels down")?;
+    let undo = Undo::on_signals()?;
+    let with_thinveil = ["snapshot", "clones", "linear"].iter().any(|part| options.wants(part));
+    let thinveil =
+        if with_thinveil { Some(Thinveil::build(root, Path::new(""), &undo)?) } else { None };
+
+    let preferred = options.directory.clone().unwrap_or_else(|| root.join(".bench"));
+    let place = Workplace::create(&preferred, Owner::here(), options.space(), &undo)?;
+    let mut report = Report::new(options.rows, &place.file_system());
+
+    println!("making {} rows", count(options.rows));
+    let dataset = Dataset::make(&place.path().join("source"), options.rows, &undo)?;
+    report.dataset(&dataset);
+
+    if options.wants("cp") {
+        println!("cp of the heap, {} times", options.runs);
+        report.copying(copying::time(&dataset, place.path(), options.runs)?);
+    }
+    if let Some(thinveil) = &thinveil {
+        if options.wants("snapshot") {
+            println!("thinveil snapshot create");
+            let pool = place.path().join("pool");
+            report.snapshot(snapshot::time(&thinveil.with_pool(&pool), &dataset, &pool)?);
+        }
+        if options.wants("clones") {
+            match Owner::here() {
+                Owner::Myself => println!("clones on XFS need root: left out"),
+                Owner::Postgres => {
+                    println!("clones on XFS with reflinks, {} times", options.runs);
+                    let clones =
+                        clones::time(thinveil, &dataset, place.path(), options.runs, &undo)?;
+                    report.clones(clones);
+                }
+            }
+        }
+    }
+    if options.wants("sql") {
+        println!("SQL UPDATE and VACUUM FULL");
+        report.sql(sql_masking::time(&dataset, place.path(), &undo)?);
+    }
+    drop(dataset);
+    if let (Some(thinveil), true) = (&thinveil, options.wants("linear")) {
+        for rows in &options.linear {
+            println!("thinveil snapshot create, {} rows", count(*rows));
+            let data = place.path().join(format!("source-{rows}"));
+            let dataset = Dataset::make(&data, *rows, &undo)?;
+            let pool = place.path().join(format!("pool-{rows}"));
+            report.linear(*rows, snapshot::time(&thinveil.with_pool(&pool), &dataset, &pool)?);
+        }
+    }
+    println!("\n{}", report.markdown());
+    report.write(&here.join("results"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Options> {
+        Options::parse(text.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn takes_its_options_and_no_others() {
+        let options = parse("--rows 300000 --linear 0 --only sql,cp").expect("all exist");
+        assert!(options.rows == 300_000 && options.linear.is_empty());
+        assert!(options.wants("cp") && !options.wants("clones"));
+        for wrong in ["--rows", "--rows x", "--only tea", "--runs 0", "--tea"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

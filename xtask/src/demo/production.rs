@@ -8,7 +8,7 @@ use postgres::Client;
 
 use super::proof::{Facts, Originals};
 use super::words::filled_in;
-use crate::lab::{Cluster, ClusterOptions, Owner, Undo};
+use crate::lab::{Cluster, ClusterOptions, Owner, Undo, seconds};
 
 pub(super) const DATABASE: &str = "shop";
 
@@ -30,8 +30,10 @@ impl Production {
         cluster.start(&ClusterOptions::bulk_load())?;
         cluster.connect("postgres")?.batch_execute(&format!("CREATE DATABASE {DATABASE}"))?;
         fill(&cluster, customers)?;
+        println!("  filled in {}", seconds(begin.elapsed()));
         let before_wear = Originals::before_wear(&mut cluster.connect(DATABASE)?, customers)?;
         run(&mut cluster.connect(DATABASE)?, "wear", include_str!("sql/wear.sql"), customers)?;
+        println!("  worn after {}", seconds(begin.elapsed()));
         analyze(&cluster)?;
         cluster.stop()?;
 
@@ -43,10 +45,12 @@ impl Production {
             .set("autovacuum", "off");
         cluster.start(&log_all)?;
         let mut client = cluster.connect(DATABASE)?;
-        client.batch_execute(
+        let email: String =
+            client.query_one("SELECT email FROM public.customers WHERE id = 400", &[])?.get(0);
+        client.batch_execute(&format!(
             "UPDATE public.customers SET note = 'wrote from ' || email WHERE id BETWEEN 5 AND 900;
-             SELECT count(*) FROM public.customers WHERE email LIKE 'new.ada.%@post.example'",
-        )?;
+             SELECT count(*) FROM public.customers WHERE email = '{email}'"
+        ))?;
         let facts = Facts::gather(&mut client)?;
         let originals = before_wear.and_of_today(&mut client)?;
         let referring_rows = client
@@ -155,7 +159,6 @@ mod tests {
             production.originals.needles(),
             begin.elapsed()
         );
-        assert!(found.len() > 10);
         assert!(found.iter().any(|file| file.contains("/pg_wal/")), "{found:?}");
         assert!(found.iter().any(|file| file.contains("/log/")), "{found:?}");
         assert!(!scratch.exists());

@@ -58,7 +58,7 @@ impl Facts {
         for (table, key) in TABLES {
             let row = client.query_one(
                 &format!(
-                    "SELECT count(*), bit_xor(hashtextextended(ctid::text, {key})),
+                    "SELECT count(*), coalesce(bit_xor(hashtextextended(ctid::text, {key})), 0),
                         pg_relation_size('{table}'),
                         (SELECT relpages FROM pg_class WHERE oid = '{table}'::regclass)
                      FROM {table}"

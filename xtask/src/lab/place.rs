@@ -133,7 +133,7 @@ fn clear(path: &Path) -> Result<()> {
 /// be deleted.
 fn stop_servers(path: &Path) {
     let mut find = Command::new("find");
-    find.arg(path).args(["-maxdepth", "5", "-name", "postmaster.pid"]);
+    find.arg(path).args(["-maxdepth", "9", "-name", "postmaster.pid"]);
     for file in run(&mut find).unwrap_or_default().lines() {
         if let Some(data) = Path::new(file).parent() {
             // The server's working directory proves that the number in the file is still its own.

@@ -46,3 +46,4 @@ CREATE INDEX customers_lower_email ON public.customers (lower(email));
 CREATE INDEX customers_name_born ON public.customers (last_name, first_name, born);
 CREATE INDEX customers_business_phone ON public.customers (phone) WHERE is_business;
 CREATE INDEX customers_created_at ON public.customers (created_at);
+CREATE INDEX customers_referred_by ON public.customers (referred_by);
