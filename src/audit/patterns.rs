@@ -4,6 +4,8 @@
 //! is looked up in the sorted patterns. Patterns that begin with one another are linked, so that
 //! one look-up finds all that start at a position.
 
+use std::borrow::Cow;
+
 use zeroize::Zeroize;
 
 use crate::datum::ValueType;
@@ -77,6 +79,15 @@ impl Drop for PatternSet {
     }
 }
 
+/// How a constant's bytes stand in an expression of the catalogs (a default, an index predicate, a
+/// view): signed decimal numbers between blanks; `_outDatum`, `nodes/outfuncs.c`.
+fn as_in_node_tree(value: &[u8]) -> Vec<u8> {
+    let numbers = value.iter().map(|byte| (*byte as i8).to_string());
+    let mut text = numbers.take(LONGEST / 2).collect::<Vec<_>>().join(" ").into_bytes();
+    text.truncate(LONGEST);
+    text
+}
+
 #[inline]
 fn head4(bytes: &[u8]) -> Option<u64> {
     bytes.first_chunk().map(|head| u64::from(u32::from_le_bytes(*head)))
@@ -92,16 +103,19 @@ impl PatternSet {
     pub(super) fn new<'v>(
         values: impl IntoIterator<Item = (u16, ValueType, &'v [u8])>,
     ) -> PatternSet {
-        let mut sorted: Vec<(&[u8], bool, u16)> = values
-            .into_iter()
-            .filter_map(|(column, value_type, value)| {
-                let is_text = matches!(value_type, ValueType::Text | ValueType::Bpchar);
-                let value = if is_text { value.trim_ascii_end() } else { value };
-                let short_text = is_text && value.len() < LONG_TEXT;
-                (value.len() >= 4)
-                    .then(|| (value.get(..LONGEST).unwrap_or(value), short_text, column))
-            })
-            .collect();
+        let mut sorted: Vec<(Cow<'v, [u8]>, bool, u16)> = Vec::new();
+        for (column, value_type, value) in values {
+            let is_text = matches!(value_type, ValueType::Text | ValueType::Bpchar);
+            let value = if is_text { value.trim_ascii_end() } else { value };
+            if value.len() < 4 {
+                continue;
+            }
+            let short_text = is_text && value.len() < LONG_TEXT;
+            sorted.push((Cow::Borrowed(value.get(..LONGEST).unwrap_or(value)), short_text, column));
+            if is_text {
+                sorted.push((Cow::Owned(as_in_node_tree(value)), false, column));
+            }
+        }
         sorted.sort_unstable();
 
         let mut set = PatternSet {
@@ -115,7 +129,8 @@ impl PatternSet {
         };
         // Patterns that the next one may begin with, shortest first.
         let mut open: Vec<u32> = Vec::new();
-        for (value, short_text, column) in sorted {
+        for (value, short_text, column) in &sorted {
+            let (value, short_text, column) = (value.as_ref(), *short_text, *column);
             if let Some(last) = set.patterns.len().checked_sub(1)
                 && set.value(last) == value
             {
@@ -145,6 +160,11 @@ impl PatternSet {
             set.enter(value);
         }
         set.build_directory();
+        for (value, ..) in sorted {
+            if let Cow::Owned(mut value) = value {
+                value.zeroize();
+            }
+        }
         set
     }
 
@@ -302,6 +322,12 @@ mod tests {
     fn finds_long_values_anywhere() {
         let values = vec![b"a long enough value".to_vec()];
         assert_eq!(fast(&values, b"zza long enough valuezz").len(), 1);
+    }
+
+    #[test]
+    fn finds_constants_in_node_trees() {
+        let values = vec![b"Anna".to_vec()];
+        assert_eq!(fast(&values, b":constvalue 8 [ 32 0 0 0 65 110 110 97 ]})").len(), 1);
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl Launched {
         text.contains("could not bind") || text.contains("could not create any TCP/IP sockets")
     }
 
-    fn failure(&self, what: &str) -> Error {
+    pub(crate) fn failure(&self, what: &str) -> Error {
         Error::Server { what: format!("PostgreSQL {what}{}", said(&self.log_text())) }
     }
 

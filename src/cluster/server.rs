@@ -202,6 +202,20 @@ impl PrivateServer {
             .map_err(|error| sql_error(format!("connect to database {database}"), &error))
     }
 
+    /// The reason behind an error, where the server went down: its own last words.
+    pub fn explain(&self, error: Error) -> Error {
+        /// `connection_failure` and its class.
+        const CONNECTION_LOST: [&str; 2] = ["08000", "08006"];
+        match (&error, &self.launched) {
+            (Error::Sql { action, sqlstate, .. }, Some(launched))
+                if CONNECTION_LOST.contains(&sqlstate.as_str()) =>
+            {
+                launched.failure(&format!("went down while it was to {action}"))
+            }
+            _ => error,
+        }
+    }
+
     /// Shuts down and waits. Success: the cluster was shut down cleanly and the private directory
     /// is gone. Failure: the server is gone too, but the cluster needs recovery.
     pub fn stop(mut self) -> Result<()> {

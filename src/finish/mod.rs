@@ -96,7 +96,7 @@ impl FinishJob<'_> {
         let server = PrivateServer::start(self.server.clone())?;
         let report = self.in_server(&server).map_err(|error| {
             // A cancelled query fails; what the caller did is the reason.
-            if self.cancel.is_cancelled() { Error::Cancelled } else { error }
+            if self.cancel.is_cancelled() { Error::Cancelled } else { server.explain(error) }
         })?;
         server.stop()?;
         kept.put_back(self.aside)?;

@@ -3,7 +3,9 @@
 use super::assignment::Assignments;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
-use super::{Action, AttributePlan, DatabasePlan, IndexRef, RelationPlan, StorageKind};
+use super::{
+    Action, AttributePlan, DatabasePlan, IndexRef, MissingValuesPlan, RelationPlan, StorageKind,
+};
 use crate::cluster::catalog::{Column, Relation, RelationKind};
 use crate::mask::MaskSpec;
 use crate::rules::MaskName;
@@ -14,7 +16,7 @@ pub(super) fn build(
     materialized_views: &[&Relation],
     problems: &mut Problems,
 ) -> DatabasePlan {
-    let relations = scope
+    let relations: Vec<RelationPlan> = scope
         .tables()
         .filter(|relation| relation.kind == RelationKind::Table)
         .filter_map(|relation| relation_plan(scope, assignments, relation, problems))
@@ -44,7 +46,14 @@ pub(super) fn build(
         .filter(|(_, assignment)| assignment.mask == MaskName::Keep && assignment.accept_originals)
         .map(|(id, _)| scope.name(id))
         .collect();
+    let missing_values = relations
+        .iter()
+        .flat_map(|relation| &relation.attributes)
+        .any(|attribute| attribute.has_missing && matches!(attribute.action, Action::Mask(_)))
+        .then(|| missing_values(scope))
+        .flatten();
     DatabasePlan {
+        missing_values,
         oid: scope.database.info.oid,
         name: scope.database.info.name.clone(),
         relations,
@@ -52,6 +61,22 @@ pub(super) fn build(
         materialized_views: materialized_views.iter().map(|view| view.quoted()).collect(),
         accepted_columns,
     }
+}
+
+fn missing_values(scope: &Scope<'_>) -> Option<MissingValuesPlan> {
+    let table = &scope.database.pg_attribute;
+    let index = |wanted: &str| table.columns.iter().position(|(name, ..)| name == wanted);
+    Some(MissingValuesPlan {
+        path: table.path.clone(),
+        storage: table
+            .columns
+            .iter()
+            .map(|(_, attlen, align)| StorageKind { attlen: *attlen, align: *align })
+            .collect(),
+        attrelid: index("attrelid")?,
+        attnum: index("attnum")?,
+        attmissingval: index("attmissingval")?,
+    })
 }
 
 /// `None` for a table that nothing happens to.

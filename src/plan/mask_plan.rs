@@ -25,12 +25,29 @@ pub struct DatabasePlan {
     pub relations: Vec<RelationPlan>,
     /// Indexes over masked columns (key, include, expression or predicate), to be rebuilt.
     pub indexes: Vec<IndexRef>,
+    /// Where the values are that rows written before `ADD COLUMN … DEFAULT` take for masked
+    /// columns; `None` if no masked column has one.
+    pub missing_values: Option<MissingValuesPlan>,
     /// Materialized views that derive from masked relations, in refresh order, quoted and
     /// schema-qualified.
     pub materialized_views: Vec<String>,
-    /// `(column, why)` of kept columns that may hold originals by the user's word:
-    /// `schema.table.column`.
+    /// Kept columns that may hold originals by the user's word: `schema.table.column`.
     pub accepted_columns: Vec<String>,
+}
+
+/// `pg_attribute`, as far as `attmissingval` is concerned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MissingValuesPlan {
+    /// First segment of its main fork, relative to the data directory.
+    pub path: PathBuf,
+    /// How its attributes are laid out.
+    pub storage: Vec<StorageKind>,
+    /// Index of `attrelid` among them.
+    pub attrelid: usize,
+    /// Index of `attnum`.
+    pub attnum: usize,
+    /// Index of `attmissingval`.
+    pub attmissingval: usize,
 }
 
 /// One heap relation to rewrite.

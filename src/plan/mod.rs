@@ -26,7 +26,8 @@ use crate::rules::RuleSet;
 
 use assignment::Assignments;
 pub use mask_plan::{
-    Action, AttributePlan, DatabasePlan, IndexRef, MaskPlan, RelationPlan, StorageKind,
+    Action, AttributePlan, DatabasePlan, IndexRef, MaskPlan, MissingValuesPlan, RelationPlan,
+    StorageKind,
 };
 use problems::Problems;
 use scope::Scope;

@@ -5,7 +5,10 @@
 
 mod heap;
 mod job;
+mod missing;
 mod page;
+mod pass;
+mod relation;
 mod sample;
 mod toast;
 

@@ -112,7 +112,7 @@ fn unknown_names_are_refused_together() {
         ("public.a", "id = \"keep\"\nemail = \"email\"\nemial = \"email\""),
         ("public.gone", "id = \"keep\""),
     ]);
-    assert_one(&refusals, "public.a", "emial", &["does not have", "did you mean \"email\""]);
+    assert_one(&refusals, "public.a", "emial", &["does not have", "did you mean"]);
     assert!(refusals.iter().any(|refusal| refusal["table"] == "public.gone"), "{refusals:#?}");
     let rules = Rules::for_tables(&attempt.sandbox, "other.toml", "nowhere", &[]);
     let text = std::fs::read_to_string(rules.path()).unwrap()

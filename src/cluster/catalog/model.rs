@@ -86,6 +86,17 @@ pub struct Database {
     pub statistics: Vec<ExtendedStatistics>,
     /// Large objects (`pg_largeobject_metadata`).
     pub large_objects: i64,
+    /// `pg_attribute` itself: its rows hold the missing values of columns.
+    pub pg_attribute: CatalogTable,
+}
+
+/// How a catalog of PostgreSQL's own is stored.
+#[derive(Clone, Debug, Default)]
+pub struct CatalogTable {
+    /// First segment of its main fork, relative to the data directory.
+    pub path: std::path::PathBuf,
+    /// Its columns in `attnum` order: name, `attlen`, alignment in bytes.
+    pub columns: Vec<(String, i16, u8)>,
 }
 
 /// An index, partitioned ones too.

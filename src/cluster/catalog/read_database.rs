@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::Client;
 
-use super::model::{Database, DatabaseInfo};
+use super::model::{CatalogTable, Database, DatabaseInfo};
 use super::node_tree::{columns_in, expand_whole_row};
 use super::read_cluster::server_major;
 use super::relation::{
@@ -72,7 +72,30 @@ pub fn read_database(client: &mut Client, info: &DatabaseInfo) -> Result<Databas
         derivations: read_objects::derivations(client, &attributes)?,
         statistics: read_objects::statistics(client, major, &attributes)?,
         large_objects: read_objects::large_objects(client)?,
+        pg_attribute: read_pg_attribute(client)?,
         relations,
+    })
+}
+
+fn read_pg_attribute(client: &mut Client) -> Result<CatalogTable> {
+    let what = "the layout of pg_attribute";
+    let mut table = CatalogTable::default();
+    for row in rows(client, what, sql::PG_ATTRIBUTE)? {
+        table.path = cell::<String>(&row, 0, what)?.into();
+        let align = alignment(cell(&row, 3, what)?)?;
+        table.columns.push((cell(&row, 1, what)?, cell(&row, 2, what)?, align));
+    }
+    Ok(table)
+}
+
+/// `attalign` in bytes.
+fn alignment(attalign: &str) -> Result<u8> {
+    Ok(match attalign {
+        "c" => 1,
+        "s" => 2,
+        "i" => 4,
+        "d" => 8,
+        other => return Err(Error::invalid(format!("unknown alignment {other:?}"))),
     })
 }
 
@@ -109,12 +132,7 @@ fn read_columns(client: &mut Client, types: &Types) -> Result<BTreeMap<Oid, Vec<
             name: cell(&row, 2, what)?,
             dropped,
             attlen: cell(&row, 4, what)?,
-            align: match cell(&row, 5, what)? {
-                "c" => 1,
-                "s" => 2,
-                "d" => 8,
-                _ => 4,
-            },
+            align: alignment(cell(&row, 5, what)?)?,
             base_type,
             domains,
             declared_type: cell(&row, 7, what)?,

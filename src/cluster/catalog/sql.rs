@@ -25,6 +25,12 @@ pub(super) const TABLESPACES: &str = "SELECT oid, spcname FROM pg_tablespace ORD
 pub(super) const ROLES: &str =
     "SELECT oid, rolname, rolcanlogin, rolsuper FROM pg_roles ORDER BY rolname";
 
+/// `pg_attribute` as it describes itself.
+pub(super) const PG_ATTRIBUTE: &str = "
+    SELECT pg_relation_filepath(attrelid), attname, attlen, attalign::text
+    FROM pg_attribute WHERE attrelid = 'pg_catalog.pg_attribute'::regclass AND attnum > 0
+    ORDER BY attnum";
+
 pub(super) fn relations() -> String {
     format!(
         "SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relpersistence::text, am.amname,

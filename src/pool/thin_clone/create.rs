@@ -100,6 +100,7 @@ impl Pool {
             pg_bin: request.pg_bin.clone(),
             settings: request.settings.clone(),
             created_at: jiff::Timestamp::now(),
+            storage_ms: None,
             ready_ms: None,
         };
         let clone = ThinClone { pool: self.clone(), dir, record };
@@ -121,10 +122,12 @@ impl ThinClone {
             || self.binaries(),
             || {
                 let verifier = role::verifier_of(password);
-                self.copy_volume(snapshot, 1, &request.cancel).map(|()| verifier)
+                self.copy_volume(snapshot, 1, &request.cancel)
+                    .map(|storage_ms| (verifier, storage_ms))
             },
         );
-        let (binaries, verifier) = (binaries?, built?);
+        let (binaries, (verifier, storage_ms)) = (binaries?, built?);
+        self.record.storage_ms = Some(storage_ms);
         self.install_role(&binaries, 1, &verifier)?;
 
         let mut tried = Vec::new();
@@ -155,23 +158,28 @@ impl ThinClone {
         saved
     }
 
-    /// Makes the volume of a generation, and takes from it what is another server's.
+    /// Makes the volume of a generation, and takes from it what is another server's. Returns the
+    /// milliseconds that the driver took.
     pub(super) fn copy_volume(
         &self,
         snapshot: &Snapshot,
         generation: u32,
         cancel: &Cancel,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let dir = self.generation_dir(generation);
         if dir.exists() {
             remove_generation(self.pool.driver.as_ref(), &dir)?;
         }
         make_dir(&dir)?;
         let volume = dir.join("volume");
+        let begun = Instant::now();
         self.pool.driver.clone_volume(&snapshot.volume(), &volume, &Watch::silent(cancel))?;
+        let storage_ms = elapsed_ms(begun);
         let data_dir = volume.join("data");
         Owner::of(&data_dir)?.check_way_to(&data_dir)?;
-        neutralize(&data_dir)
+        own_tablespaces(&volume)?;
+        neutralize(&data_dir)?;
+        Ok(storage_ms)
     }
 
     /// Puts the clone's role into a generation.
@@ -189,6 +197,20 @@ impl ThinClone {
     pub(super) fn binaries(&self) -> Result<Binaries> {
         Binaries::find(self.record.major, self.record.pg_bin.as_deref())
     }
+}
+
+/// Links a generation's tablespaces by their full paths, as PostgreSQL itself does: it stays where
+/// it is, unlike a staging volume.
+fn own_tablespaces(volume: &Path) -> Result<()> {
+    let links = volume.join("data/pg_tblspc");
+    for entry in fs::read_dir(&links).map_err(Error::io("read", &links))? {
+        let link = entry.map_err(Error::io("read", &links))?.path();
+        let Some(oid) = link.file_name().filter(|_| link.is_symlink()) else { continue };
+        let home = volume.join("tablespaces").join(oid);
+        fs::remove_file(&link).map_err(Error::io("remove", &link))?;
+        std::os::unix::fs::symlink(&home, &link).map_err(Error::io("create the link", &link))?;
+    }
+    Ok(())
 }
 
 /// A single-user session on a generation.

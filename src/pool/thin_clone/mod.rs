@@ -66,6 +66,8 @@ pub(super) struct CloneRecord {
     pub(super) pg_bin: Option<PathBuf>,
     pub(super) settings: Vec<(String, String)>,
     pub(super) created_at: jiff::Timestamp,
+    #[serde(default)]
+    pub(super) storage_ms: Option<u64>,
     pub(super) ready_ms: Option<u64>,
 }
 

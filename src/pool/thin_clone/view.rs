@@ -48,6 +48,8 @@ pub struct CloneView {
     pub shared_bytes: u64,
     /// Bytes of its own.
     pub own_bytes: u64,
+    /// Milliseconds that the driver took to make its volume.
+    pub storage_ms: Option<u64>,
     /// Milliseconds from the call that made, started or reset it until a query was answered.
     pub ready_ms: Option<u64>,
 }
@@ -78,6 +80,7 @@ impl ThinClone {
             driver: self.pool.driver.kind(),
             shared_bytes: usage.shared_bytes,
             own_bytes: usage.own_bytes,
+            storage_ms: self.record.storage_ms,
             ready_ms: self.record.ready_ms,
         })
     }
