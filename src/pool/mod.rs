@@ -15,7 +15,7 @@ mod audit_log;
 mod id;
 mod lock;
 mod manifest;
-mod pipeline;
+pub mod pipeline;
 mod record;
 mod recover;
 mod snapshot;

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 
 use super::page::{Fault, Ranges, TupleRewriter};
-use super::sample::Sampler;
 use crate::datum::ValueType;
 use crate::mask::Masker;
 use crate::page::{PageError, Storage, TupleEnd, Varlena, VarlenaForm, walk_attributes};
@@ -19,7 +18,8 @@ const ARRAY_HEADER: usize = 20;
 pub(super) struct MissingColumn<'m> {
     pub(super) masker: Masker<'m>,
     pub(super) value_type: ValueType,
-    pub(super) sampler: Sampler,
+    /// Its missing values, as they were.
+    pub(super) constants: Vec<Box<[u8]>>,
 }
 
 /// Rewrites the tuples of one database's `pg_attribute`.
@@ -82,7 +82,7 @@ impl TupleRewriter for MissingRewriter<'_> {
                 let value = element
                     .get_mut(value)
                     .ok_or(PageError::new("attmissingval is shorter than its element"))?;
-                column.sampler.offer(column.value_type, value);
+                column.constants.push(value.to_vec().into());
                 column.masker.apply(value).map_err(|error| unsupported(error.0))?;
                 self.values_masked += 1;
                 ranges.allow(offset + range.start, offset + range.end);

@@ -180,7 +180,7 @@ impl<'a> MissingWorker<'a> {
                     let column = MissingColumn {
                         masker: mask.masker(),
                         value_type: spec.value_type,
-                        sampler: Sampler::default(),
+                        constants: Vec::new(),
                     };
                     columns.insert(place, column);
                 }
@@ -204,8 +204,9 @@ impl Drop for MissingWorker<'_> {
         let masked = self.rewriter.values_masked;
         self.totals.values_masked.fetch_add(masked, Ordering::Relaxed);
         for (place, column) in self.rewriter.columns.drain() {
-            if let Some((relation, attribute)) = self.places.get(&place) {
-                self.totals.absorb(*relation, *attribute, column.sampler);
+            if let Some(place) = self.places.get(&place) {
+                let mut all = self.totals.samplers.lock().unwrap_or_else(PoisonError::into_inner);
+                all.entry(*place).or_default().exclude(column.constants);
             }
         }
     }

@@ -123,6 +123,16 @@ impl Sampler {
         }
     }
 
+    /// Says that `values` are constants of the schema, which stand in its code too: finding one of
+    /// them proves nothing.
+    pub(super) fn exclude(&mut self, values: Vec<Box<[u8]>>) {
+        for value in values {
+            if self.kept.remove(&value).is_some() {
+                self.unsearchable += 1;
+            }
+        }
+    }
+
     /// The sample, with the counts.
     pub(super) fn into_parts(mut self) -> (u64, u64, Vec<Box<[u8]>>) {
         if self.kept.len() > SAMPLE_PER_COLUMN {

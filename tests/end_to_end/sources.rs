@@ -162,7 +162,7 @@ fn tablespaces_are_carried_and_every_clone_has_its_own() {
     let [one, two] = [pool.clone_of(&snapshot.id, &[]), pool.clone_of(&snapshot.id, &[])];
     let location = "SELECT pg_tablespace_location(oid) FROM pg_tablespace WHERE spcname = 'fast'";
     let places = [&one, &two].map(|clone| clone.value("postgres", location));
-    assert_ne!(places[0], places[1]);
+    assert_ne!(places[0], places[1], "each clone has its own");
     assert!(places.iter().all(|place| Path::new(place).starts_with(pool.dir())), "{places:?}");
     one.exec("postgres", "DELETE FROM people; CHECKPOINT");
     assert_eq!(two.value("postgres", "SELECT count(*) FROM people"), "3000");

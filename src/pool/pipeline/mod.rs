@@ -1,6 +1,57 @@
 //! From a source to a snapshot, a type per step: [`Staged`] → [`Planned`] → [`Rewritten`] →
 //! [`Finished`] → [`Audited`] → [`Snapshot`](super::Snapshot). Each step consumes one and returns
 //! the next, so none can be skipped. Dropping any of them removes the staging volume.
+//!
+//! The way through compiles:
+//!
+//! ```no_run
+//! # use thinveil::{mask::MaskKey, pool::{Pool, Snapshot, SnapshotOptions, Source}, rules::RuleSet};
+//! # fn way(pool: Pool, source: Source, rules: RuleSet, key: MaskKey) -> thinveil::Result<Snapshot> {
+//! pool.stage(&source, SnapshotOptions::default())?.plan(&rules)?.rewrite(&key)?.finish()?.audit()?.seal()
+//! # }
+//! ```
+//!
+//! Leaving a step out does not:
+//!
+//! ```compile_fail,E0599
+//! # use thinveil::{mask::MaskKey, pool::Staged};
+//! fn rewrites_without_a_plan(staged: Staged, key: MaskKey) {
+//!     let _ = staged.rewrite(&key);
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! # use thinveil::pool::Planned;
+//! fn finishes_raw_heaps(planned: Planned) {
+//!     let _ = planned.finish();
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! # use thinveil::pool::Rewritten;
+//! fn audits_stale_indexes(rewritten: Rewritten) {
+//!     let _ = rewritten.audit();
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! # use thinveil::pool::Finished;
+//! fn seals_without_an_audit(finished: Finished) {
+//!     let _ = finished.seal();
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! # use thinveil::pool::{Audited, CloneRequest};
+//! fn clones_what_is_not_sealed(audited: Audited) {
+//!     let _ = audited.create_clone(CloneRequest::default());
+//! }
+//! ```
+//! A step can't be taken twice from one state, because it consumes it:
+//!
+//! ```compile_fail,E0382
+//! # use thinveil::{mask::MaskKey, pool::Planned};
+//! fn rewrites_twice(planned: Planned, key: MaskKey) {
+//!     let _ = planned.rewrite(&key);
+//!     let _ = planned.rewrite(&key);
+//! }
+//! ```
 
 mod basebackup;
 mod directory;
