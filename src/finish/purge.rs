@@ -82,8 +82,13 @@ pub(super) fn purge(
             removed += remove(&directory.join(name))?;
         }
     }
-    // A missing checkpoint of replication origins means that there are none.
-    removed += remove(&pgdata.join("pg_logical/replorigin_checkpoint"))?;
+    // No checkpoint of replication origins means that there are none.
+    let logical = pgdata.join("pg_logical");
+    for name in names(&logical)? {
+        if name != "mappings" && name != "snapshots" {
+            removed += remove(&logical.join(name))?;
+        }
+    }
     removed += keep_only_the_checkpoint(pgdata, control)?;
     cancel.check()?;
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::lock::Lock;
 use super::{Manifest, Pool, Snapshot, id, make_dir, record};
@@ -74,6 +75,7 @@ impl Staging {
     /// Sets the manifest's id, driver, time and own bytes. Success: the snapshot survives a power
     /// failure. Failure: there is none, and the volume is gone.
     pub fn seal(mut self, mut manifest: Manifest) -> Result<Snapshot> {
+        let begun = Instant::now();
         manifest.id.clone_from(&self.id);
         if manifest.name.is_empty() {
             manifest.name.clone_from(&self.id);
@@ -100,6 +102,8 @@ impl Staging {
         manifest.created_at = jiff::Timestamp::now();
         manifest.own_bytes = driver.usage(&volume)?.own_bytes;
         driver.detach(&volume)?;
+        // What is left is this record, one more sync of little, and a rename.
+        manifest.stages.0.push(("seal".to_owned(), begun.elapsed().as_secs_f64()));
         record::write(&self.dir.join("manifest.json"), &manifest)?;
         // After a detach, what lies below the volume is in this file system.
         sync_volume(&self.dir)?;

@@ -130,9 +130,12 @@ fn settings(clone: &ThinClone, manifest: &Manifest, run: &Path) -> Result<String
 }
 
 fn preload(libraries: &[String]) -> String {
-    let quoted: Vec<String> =
-        libraries.iter().map(|library| format!("\"{}\"", library.replace('"', "\"\""))).collect();
-    quoted.join(", ")
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./$".contains(&byte);
+    let quoted = libraries.iter().map(|library| match library.bytes().all(plain) {
+        true => library.clone(),
+        false => format!("\"{}\"", library.replace('"', "\"\"")),
+    });
+    quoted.collect::<Vec<_>>().join(", ")
 }
 
 fn line(text: &mut String, name: &str, value: &str) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::create::elapsed_ms;
-use super::{Phase, ThinClone, config, port, sweep};
+use super::{CloneState, Phase, ThinClone, config, port, sweep};
 use crate::cluster::binaries::Binaries;
 use crate::cluster::find_postmaster;
 use crate::cluster::launch::Launch;
@@ -14,14 +14,14 @@ use crate::pool::Manifest;
 use crate::progress::Cancel;
 
 /// How long a clone's server may take to shut down before it is ended by force.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 impl ThinClone {
     /// Starts a stopped clone; a running one is left alone. Success: it accepts connections.
     pub fn start(&self) -> Result<ThinClone> {
         let begun = Instant::now();
         let (mut clone, _lock) = self.locked()?;
-        if find_postmaster(&clone.data_dir())?.is_none() {
+        if clone.state()? == CloneState::Stopped {
             clone.run(begun)?;
             clone.pool.audit("clone start", clone.id(), &[("name", clone.name())])?;
         }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::ThinClone;
+use super::lifecycle::PATIENCE;
 use crate::cluster::find_postmaster;
 use crate::error::Result;
 use crate::storage::DriverKind;
@@ -55,11 +56,12 @@ pub struct CloneView {
 }
 
 impl ThinClone {
-    /// Whether its server runs.
+    /// Whether its server runs. One that was told to stop, by a caller that is gone perhaps, is
+    /// waited for.
     pub fn state(&self) -> Result<CloneState> {
         Ok(match find_postmaster(&self.data_dir())? {
-            Some(_) => CloneState::Running,
-            None => CloneState::Stopped,
+            Some(server) if !server.wait_if_stopping(PATIENCE) => CloneState::Running,
+            _ => CloneState::Stopped,
         })
     }
 
