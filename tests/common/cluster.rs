@@ -164,11 +164,6 @@ impl Cluster {
         self.config = Some(config);
     }
 
-    /// A directory for a tablespace, to be named in `CREATE TABLESPACE`.
-    pub(crate) fn tablespace_dir(&self, sandbox: &Sandbox, name: &str) -> PathBuf {
-        sandbox.postgres_dir(name)
-    }
-
     /// Puts a file of the server's owner into the data directory.
     pub(crate) fn plant(&self, relative: &str, bytes: &[u8]) {
         let path = self.data.join(relative);

@@ -16,8 +16,6 @@ pub(crate) struct Needles {
 }
 
 impl Needles {
-    pub(crate) const SHORTEST: usize = WINDOW;
-
     pub(crate) fn new() -> Needles {
         Needles { bloom: vec![0; (1 << BLOOM_BITS) / 64], ..Needles::default() }
     }
