@@ -64,7 +64,7 @@ pub(super) struct PatternSet {
     bytes: Vec<u8>,
     patterns: Vec<Pattern>,
     /// Masked columns that each pattern is an original value of, as indices.
-    columns: Vec<Vec<u16>>,
+    columns: Vec<Vec<u32>>,
     /// Start of the patterns by their first two bytes.
     directory: Vec<u32>,
     /// The first four bytes of every pattern.
@@ -103,9 +103,9 @@ fn head8(bytes: &[u8]) -> Option<u64> {
 impl PatternSet {
     /// A set of `(column, type, value)`. Values shorter than four bytes are left out.
     pub(super) fn new<'v>(
-        values: impl IntoIterator<Item = (u16, ValueType, &'v [u8])>,
+        values: impl IntoIterator<Item = (u32, ValueType, &'v [u8])>,
     ) -> PatternSet {
-        let mut sorted: Vec<(Cow<'v, [u8]>, bool, u16)> = Vec::new();
+        let mut sorted: Vec<(Cow<'v, [u8]>, bool, u32)> = Vec::new();
         for (column, value_type, value) in values {
             let is_text = matches!(value_type, ValueType::Text | ValueType::Bpchar);
             let value = if is_text { value.trim_ascii_end() } else { value };
@@ -200,7 +200,7 @@ impl PatternSet {
     }
 
     /// Masked columns that pattern `index` is an original value of.
-    pub(super) fn columns(&self, index: usize) -> &[u16] {
+    pub(super) fn columns(&self, index: usize) -> &[u32] {
         self.columns.get(index).map(Vec::as_slice).unwrap_or_default()
     }
 

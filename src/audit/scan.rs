@@ -22,7 +22,7 @@ use crate::rewrite::ColumnOriginals;
 const CHUNK: u64 = 4 << 20;
 /// Bytes before a chunk that serve as context: a varlena header.
 const BEFORE: u64 = 8;
-/// Findings kept for the report; more are counted.
+/// Findings kept for the report; more of them refuse the snapshot as a whole.
 const FINDINGS_KEPT: usize = 200_000;
 
 /// What to search, and for what.
@@ -81,6 +81,8 @@ struct Scan<'a> {
     patterns: PatternSet,
     set_apart: Vec<AtomicBool>,
     findings: Mutex<HashMap<FindingKey, (u64, u64)>>,
+    /// True if there were more findings than are kept.
+    overflow: AtomicBool,
     done: AtomicU64,
     total: u64,
 }
@@ -90,7 +92,7 @@ impl AuditJob<'_> {
     pub fn run(&self) -> Result<AuditReport> {
         let targets = self.targets()?;
         let patterns =
-            PatternSet::new(self.originals.iter().zip(0u16..).flat_map(|(originals, column)| {
+            PatternSet::new(self.originals.iter().zip(0u32..).flat_map(|(originals, column)| {
                 let values = originals.sample.iter();
                 values.map(move |value| (column, originals.value_type, value.as_ref()))
             }));
@@ -99,6 +101,7 @@ impl AuditJob<'_> {
             set_apart: (0..patterns.len()).map(|_| AtomicBool::new(false)).collect(),
             patterns,
             findings: Mutex::default(),
+            overflow: AtomicBool::new(false),
             done: AtomicU64::new(0),
             total: targets.iter().map(|target| target.len).sum(),
         };
@@ -109,6 +112,7 @@ impl AuditJob<'_> {
         // First the places that may hold an original by chance or by the user's word: what is
         // found there is set apart, and the second pass need not wonder about it.
         pool.install(|| scan.run(&targets, Target::may_set_apart))?;
+        scan.forget_what_was_set_apart();
         pool.install(|| scan.run(&targets, |target| !target.may_set_apart()))?;
         scan.report(&targets)
     }
@@ -184,6 +188,16 @@ impl Target<'_> {
 }
 
 impl Scan<'_> {
+    fn is_apart(&self, pattern: usize) -> bool {
+        self.set_apart.get(pattern).is_some_and(|apart| apart.load(Ordering::Relaxed))
+    }
+
+    /// Makes room for findings that mean something.
+    fn forget_what_was_set_apart(&self) {
+        let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
+        findings.retain(|(_, _, pattern), _| !self.is_apart(*pattern));
+    }
+
     fn run<'t>(&self, targets: &[Target<'t>], which: impl Fn(&Target<'t>) -> bool) -> Result<()> {
         let chunks: Vec<(usize, u64)> = targets
             .iter()
@@ -232,26 +246,26 @@ impl Scan<'_> {
                 return;
             }
             let mut findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
-            if findings.len() < FINDINGS_KEPT {
-                let found = start + in_chunk as u64;
-                let entry = findings.entry((index, attribute, pattern)).or_insert((0, found));
-                entry.0 += 1;
-                entry.1 = entry.1.min(found);
+            let found = start + in_chunk as u64;
+            if findings.len() >= FINDINGS_KEPT {
+                self.overflow.store(true, Ordering::Relaxed);
+                return;
             }
+            let entry = findings.entry((index, attribute, pattern)).or_insert((0, found));
+            entry.0 += 1;
+            entry.1 = entry.1.min(found);
         });
         Ok(())
     }
 
     fn report(self, targets: &[Target<'_>]) -> Result<AuditReport> {
-        let is_apart = |pattern: usize| {
-            self.set_apart.get(pattern).is_some_and(|apart| apart.load(Ordering::Relaxed))
-        };
+        let is_apart = |pattern: usize| self.is_apart(pattern);
         let mut residue: BTreeMap<String, u64> =
             ["table", "index", "toast", "catalog", "wal", "other"]
                 .map(|kind| (kind.into(), 0))
                 .into();
         // By masked column, file and attribute: values, occurrences, first position.
-        let mut places: BTreeMap<(u16, usize, Option<usize>), (u64, u64, u64)> = BTreeMap::new();
+        let mut places: BTreeMap<(u32, usize, Option<usize>), (u64, u64, u64)> = BTreeMap::new();
         let findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
         for ((file, attribute, pattern), (count, first)) in findings.iter() {
             if is_apart(*pattern) {
@@ -265,6 +279,13 @@ impl Scan<'_> {
                 *place = (place.0 + 1, place.1 + count, place.2.min(*first));
             }
         }
+        if places.is_empty() && self.overflow.load(Ordering::Relaxed) {
+            return Err(Error::Refused(vec![Refusal::new(
+                "residue",
+                format!("originals occur in more than {FINDINGS_KEPT} places"),
+                "mask the columns that hold them, or say accept_originals = true for those that may",
+            )]));
+        }
         if places.is_empty() {
             return Ok(AuditReport {
                 files: targets.len() as u64,
@@ -276,7 +297,7 @@ impl Scan<'_> {
             });
         }
         let refusals = places.iter().filter_map(|((column, file, attribute), place)| {
-            let originals = self.job.originals.get(usize::from(*column))?;
+            let originals = self.job.originals.get(*column as usize)?;
             Some(refusal(originals, targets.get(*file)?, *attribute, *place))
         });
         Err(Error::Refused(refusals.collect()))

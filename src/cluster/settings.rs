@@ -82,7 +82,6 @@ pub(super) fn session(major: PgMajor) -> Vec<(&'static str, &'static str)> {
         ("default_transaction_read_only", "off"),
         ("default_transaction_isolation", "read committed"),
         ("default_transaction_deferrable", "off"),
-        ("session_replication_role", "origin"),
         ("row_security", "off"),
         ("client_min_messages", "error"),
         ("log_statement", "none"),
@@ -102,9 +101,12 @@ pub(super) fn session(major: PgMajor) -> Vec<(&'static str, &'static str)> {
     if major.number() >= 14 {
         settings.push(("idle_session_timeout", "0"));
     }
+    // No event trigger of production's fires for what thinveil does.
     if major.number() >= 17 {
         settings.push(("event_triggers", "off"));
         settings.push(("transaction_timeout", "0"));
+    } else {
+        settings.push(("session_replication_role", "replica"));
     }
     settings
 }

@@ -4,15 +4,17 @@ use crate::error::Error;
 
 /// An [`Error::Sql`] that keeps PostgreSQL's primary message and code, and drops DETAIL, HINT,
 /// CONTEXT and QUERY, which may quote values. Where the primary message itself may quote one
-/// (`22…`, data exceptions), it is dropped too.
+/// (`22…`, data exceptions; `P0…`, raised by functions), it is dropped too.
 pub fn sql_error(action: impl Into<String>, error: &postgres::Error) -> Error {
     let action = action.into();
     match error.as_db_error() {
-        Some(db) if db.code().code().starts_with("22") => Error::Sql {
-            action,
-            message: "data exception (its message is withheld: it may quote a value)".to_owned(),
-            sqlstate: db.code().code().to_owned(),
-        },
+        Some(db) if ["22", "P0"].iter().any(|class| db.code().code().starts_with(class)) => {
+            Error::Sql {
+                action,
+                message: "its message is withheld: it may quote a value".to_owned(),
+                sqlstate: db.code().code().to_owned(),
+            }
+        }
         Some(db) => Error::Sql {
             action,
             message: db.message().to_owned(),

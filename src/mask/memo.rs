@@ -3,8 +3,8 @@
 //! A direct-mapped table of whole values and their masked forms. Full equality is checked, so it
 //! never changes a result. Where a column hardly repeats itself, it rests.
 
-/// Entries of a table; a power of two.
-const ENTRIES: usize = 4096;
+/// Bytes of a table: it stays in a core's second-level cache.
+const TABLE_BYTES: usize = 512 << 10;
 /// Look-ups after which the hit rate is judged.
 const WINDOW: u32 = 4096;
 /// Values that pass unremembered after a window with too few hits.
@@ -34,6 +34,9 @@ pub(crate) struct Vacancy<const W: usize> {
 }
 
 impl<const W: usize> Memo<W> {
+    /// Entries of a table; a power of two.
+    const ENTRIES: usize = 1 << (TABLE_BYTES / size_of::<Entry<W>>()).ilog2();
+
     /// An empty memo; its table is allocated at the first value.
     pub(crate) fn new() -> Memo<W> {
         Memo { entries: Vec::new(), looked: 0, hits: 0, resting: 0 }
@@ -50,7 +53,7 @@ impl<const W: usize> Memo<W> {
             return Err(None);
         }
         if self.entries.is_empty() {
-            self.entries = vec![Entry { value: [0; W], masked: [0; W], len: 0 }; ENTRIES];
+            self.entries = vec![Entry { value: [0; W], masked: [0; W], len: 0 }; Self::ENTRIES];
         }
         self.looked += 1;
         if self.looked == WINDOW {
@@ -114,7 +117,7 @@ fn slot<const W: usize>(words: &[u64; W], len: u32) -> usize {
     for word in words {
         hash = (hash.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
-    (hash >> 40) as usize % ENTRIES
+    (hash >> 40) as usize % Memo::<W>::ENTRIES
 }
 
 #[cfg(test)]

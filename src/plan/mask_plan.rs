@@ -35,6 +35,14 @@ pub struct DatabasePlan {
     pub accepted_columns: Vec<String>,
 }
 
+impl DatabasePlan {
+    /// Masked columns, each partition's counted by itself.
+    pub fn masked_columns(&self) -> usize {
+        let attributes = self.relations.iter().flat_map(|relation| &relation.attributes);
+        attributes.filter(|attribute| matches!(attribute.action, Action::Mask(_))).count()
+    }
+}
+
 /// `pg_attribute`, as far as `attmissingval` is concerned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MissingValuesPlan {

@@ -40,7 +40,7 @@ pub use manifest::{Manifest, StageTimes};
 pub use pipeline::{Audited, Finished, Planned, Rewritten, SnapshotOptions, Source, Staged};
 pub use recover::Recovery;
 pub use snapshot::Snapshot;
-pub use staging::Staging;
+pub(crate) use staging::Staging;
 pub use thin_clone::{CloneRequest, CloneState, CloneView, Created, PortRange, ThinClone};
 
 /// The format of a pool directory.

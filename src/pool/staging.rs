@@ -13,7 +13,7 @@ use crate::storage::{Driver, fsync_dir, sync_volume};
 
 /// A staging volume. Dropping it destroys it, with whatever server still runs on it.
 #[derive(Debug)]
-pub struct Staging {
+pub(crate) struct Staging {
     pool: Pool,
     id: String,
     dir: PathBuf,
@@ -23,7 +23,7 @@ pub struct Staging {
 
 impl Pool {
     /// A new staging; its volume does not exist yet, the driver's `ingest` makes it.
-    pub fn new_staging(&self) -> Result<Staging> {
+    pub(crate) fn new_staging(&self) -> Result<Staging> {
         let guard = self.lock()?;
         let id = id::fresh("s");
         let dir = self.staging_dir().join(&id);
@@ -35,33 +35,28 @@ impl Pool {
 }
 
 impl Staging {
-    /// The id that the snapshot will have.
-    pub fn id(&self) -> &str {
-        &self.id
-    }
-
     /// The volume: `data/`, `tablespaces/<oid>/`.
-    pub fn volume(&self) -> PathBuf {
+    pub(crate) fn volume(&self) -> PathBuf {
         self.dir.join("volume")
     }
 
     /// The data directory in the volume.
-    pub fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.volume().join("data")
     }
 
     /// Where a private server keeps its configuration, log and socket; not part of the snapshot.
-    pub fn private_dir(&self) -> PathBuf {
+    pub(crate) fn private_dir(&self) -> PathBuf {
         self.dir.join("private")
     }
 
     /// How the pool shares blocks.
-    pub fn driver(&self) -> &dyn Driver {
+    pub(crate) fn driver(&self) -> &dyn Driver {
         self.pool.driver.as_ref()
     }
 
     /// Makes a link in the data directory for each tablespace: relative, into the volume.
-    pub fn link_tablespaces(&self, oids: &[crate::ids::Oid]) -> Result<()> {
+    pub(crate) fn link_tablespaces(&self, oids: &[crate::ids::Oid]) -> Result<()> {
         for oid in oids {
             let link = self.data_dir().join("pg_tblspc").join(oid.to_string());
             std::os::unix::fs::symlink(format!("../../tablespaces/{oid}"), &link)
@@ -74,7 +69,7 @@ impl Staging {
     ///
     /// Sets the manifest's id, driver, time and own bytes. Success: the snapshot survives a power
     /// failure. Failure: there is none, and the volume is gone.
-    pub fn seal(mut self, mut manifest: Manifest) -> Result<Snapshot> {
+    pub(crate) fn seal(mut self, mut manifest: Manifest) -> Result<Snapshot> {
         let begun = Instant::now();
         manifest.id.clone_from(&self.id);
         if manifest.name.is_empty() {

@@ -6,12 +6,12 @@ use std::sync::PoisonError;
 
 use super::pass::{Pass, Target, Task, Workspace, in_parallel, tasks};
 use super::relation::{HeapWorker, MissingWorker, Relation, Totals};
-use super::sample::ColumnOriginals;
+use super::sample::{ColumnOriginals, sample_size};
 use super::toast::ToastRewriter;
 use crate::cluster::ControlFile;
 use crate::error::{Error, Result};
 use crate::mask::MaskKey;
-use crate::plan::{Action, MaskPlan};
+use crate::plan::{Action, DatabasePlan, MaskPlan};
 use crate::progress::{Cancel, Progress};
 
 /// What to rewrite, and with what.
@@ -48,10 +48,12 @@ pub struct RewriteReport {
 impl RewriteJob<'_> {
     /// Rewrites every planned relation. After an error the data directory is good for nothing.
     pub fn run(&self) -> Result<RewriteReport> {
+        let columns: usize = self.plan.databases.iter().map(DatabasePlan::masked_columns).sum();
+        let sample_size = sample_size(columns);
         let mut relations = Vec::new();
         for database in &self.plan.databases {
             for plan in &database.relations {
-                relations.push(Relation::compile(database, plan, self.key)?);
+                relations.push(Relation::compile(database, plan, self.key, sample_size)?);
             }
         }
         let relations = relations.as_slice();

@@ -1,5 +1,6 @@
 //! A planned relation on one thread: its masks, and what the threads add up.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +20,8 @@ pub(super) struct Relation<'a> {
     pub(super) plan: &'a RelationPlan,
     storage: Vec<Storage>,
     masks: Vec<Option<Mask>>,
+    /// Original values to draw per masked column.
+    sample_size: usize,
 }
 
 /// What the threads add up.
@@ -34,7 +37,12 @@ pub(super) struct Totals {
 impl Totals {
     fn absorb(&self, relation: usize, attribute: usize, sampler: Sampler) {
         let mut all = self.samplers.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry((relation, attribute)).or_default().absorb(sampler);
+        match all.entry((relation, attribute)) {
+            Entry::Occupied(mut drawn) => drawn.get_mut().absorb(sampler),
+            Entry::Vacant(vacant) => {
+                vacant.insert(sampler);
+            }
+        }
     }
 }
 
@@ -43,6 +51,7 @@ impl<'a> Relation<'a> {
         database: &'a DatabasePlan,
         plan: &'a RelationPlan,
         key: &MaskKey,
+        sample_size: usize,
     ) -> Result<Relation<'a>> {
         let storage = plan.attributes.iter().map(|attribute| layout(attribute.storage));
         let masks = plan.attributes.iter().map(|attribute| match &attribute.action {
@@ -54,6 +63,7 @@ impl<'a> Relation<'a> {
             plan,
             storage: storage.collect::<Result<_>>()?,
             masks: masks.collect::<Result<_>>()?,
+            sample_size,
         })
     }
 
@@ -79,7 +89,7 @@ impl<'a> Relation<'a> {
             (Action::Mask(spec), Some(mask)) => Column::Mask {
                 masker: mask.masker(),
                 value_type: spec.value_type,
-                sampler: Sampler::default(),
+                sampler: Sampler::new(self.sample_size),
             },
             (Action::Zero, _) => Column::Zero,
             _ => Column::Keep,
@@ -206,7 +216,9 @@ impl Drop for MissingWorker<'_> {
         for (place, column) in self.rewriter.columns.drain() {
             if let Some(place) = self.places.get(&place) {
                 let mut all = self.totals.samplers.lock().unwrap_or_else(PoisonError::into_inner);
-                all.entry(*place).or_default().exclude(column.constants);
+                if let Some(sampler) = all.get_mut(place) {
+                    sampler.exclude(column.constants);
+                }
             }
         }
     }

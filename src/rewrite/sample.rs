@@ -11,8 +11,15 @@ use zeroize::Zeroize;
 
 use crate::datum::ValueType;
 
-/// Distinct original values drawn per masked column, if there are as many.
+/// Distinct original values drawn per masked column, if there are as many,
 pub const SAMPLE_PER_COLUMN: usize = 16_384;
+/// and over all columns of all relations: a partition's column counts as one.
+const SAMPLE_IN_ALL: usize = 3 << 20;
+
+/// The sample's size for each of so many masked columns.
+pub(super) fn sample_size(columns: usize) -> usize {
+    (SAMPLE_IN_ALL / columns.max(1)).clamp(64, SAMPLE_PER_COLUMN)
+}
 
 /// Shortest text that is searched for.
 const SHORTEST_TEXT: usize = 4;
@@ -55,10 +62,16 @@ impl Drop for ColumnOriginals {
     }
 }
 
+/// Hashes remembered of values offered lately; a power of two.
+const RECENT: usize = 1024;
+
 /// Draws the sample of one column.
-#[derive(Default)]
 pub(super) struct Sampler {
+    /// Values to draw.
+    size: usize,
     kept: HashMap<Box<[u8]>, u64, foldhash::fast::FixedState>,
+    /// Values offered lately, by hash: columns repeat themselves.
+    recent: Vec<u64>,
     /// Only values hashing below this are kept; `None` while all are.
     limit: Option<u64>,
     values: u64,
@@ -66,6 +79,18 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
+    /// Draws `size` distinct values, if there are as many.
+    pub(super) fn new(size: usize) -> Sampler {
+        Sampler {
+            size,
+            kept: HashMap::default(),
+            recent: Vec::new(),
+            limit: None,
+            values: 0,
+            unsearchable: 0,
+        }
+    }
+
     /// Offers one original value, as stored.
     #[inline]
     pub(super) fn offer(&mut self, value_type: ValueType, value: &[u8]) {
@@ -75,8 +100,19 @@ impl Sampler {
             return;
         }
         let hash = foldhash::fast::FixedState::with_seed(0x7468_696E).hash_one(value);
-        if self.limit.is_none_or(|limit| hash < limit) {
-            self.keep(value_type, value, hash);
+        if self.limit.is_some_and(|limit| hash >= limit) {
+            return;
+        }
+        if self.recent.is_empty() {
+            self.recent = vec![0; RECENT];
+        }
+        match self.recent.get_mut(hash as usize % RECENT) {
+            Some(recent) if *recent == hash => {}
+            Some(recent) => {
+                *recent = hash;
+                self.keep(value_type, value, hash);
+            }
+            None => self.keep(value_type, value, hash),
         }
     }
 
@@ -90,14 +126,14 @@ impl Sampler {
             return;
         }
         self.kept.insert(value.into(), hash);
-        if self.kept.len() >= 2 * SAMPLE_PER_COLUMN {
+        if self.kept.len() >= 2 * self.size {
             self.shrink();
         }
     }
 
     fn shrink(&mut self) {
         let mut hashes: Vec<u64> = self.kept.values().copied().collect();
-        let (_, limit, _) = hashes.select_nth_unstable(SAMPLE_PER_COLUMN);
+        let (_, limit, _) = hashes.select_nth_unstable(self.size);
         let limit = *limit;
         self.limit = Some(limit);
         let (kept, dropped) = std::mem::take(&mut self.kept)
@@ -118,7 +154,7 @@ impl Sampler {
         let limit = self.limit;
         self.kept.extend(other.kept);
         self.kept.retain(|_, hash| limit.is_none_or(|limit| *hash < limit));
-        if self.kept.len() >= 2 * SAMPLE_PER_COLUMN {
+        if self.kept.len() >= 2 * self.size {
             self.shrink();
         }
     }
@@ -135,7 +171,7 @@ impl Sampler {
 
     /// The sample, with the counts.
     pub(super) fn into_parts(mut self) -> (u64, u64, Vec<Box<[u8]>>) {
-        if self.kept.len() > SAMPLE_PER_COLUMN {
+        if self.kept.len() > self.size {
             self.shrink();
         }
         let mut by_hash: Vec<(u64, Box<[u8]>)> =
@@ -186,11 +222,11 @@ mod tests {
 
     #[test]
     fn the_sample_does_not_depend_on_order_or_threads() {
-        let mut whole = Sampler::default();
+        let mut whole = Sampler::new(SAMPLE_PER_COLUMN);
         offer_all(&mut whole, 0..100_000);
-        let mut parts = Sampler::default();
+        let mut parts = Sampler::new(SAMPLE_PER_COLUMN);
         for start in [60_000, 0, 30_000, 90_000] {
-            let mut part = Sampler::default();
+            let mut part = Sampler::new(SAMPLE_PER_COLUMN);
             offer_all(&mut part, start..(start + 40_000).min(100_000));
             parts.absorb(part);
         }
@@ -202,7 +238,7 @@ mod tests {
 
     #[test]
     fn counts_what_can_not_be_searched_for() {
-        let mut sampler = Sampler::default();
+        let mut sampler = Sampler::new(SAMPLE_PER_COLUMN);
         for value in ["abc", "0000000", "a distinct value"] {
             sampler.offer(ValueType::Text, value.as_bytes());
         }

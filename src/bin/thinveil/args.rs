@@ -256,6 +256,9 @@ pub(crate) enum CloneVerb {
     Reset {
         /// Id or name.
         id: String,
+        /// Read a new password from standard input, instead of keeping the clone's.
+        #[arg(long)]
+        password_stdin: bool,
     },
     /// Destroy a clone.
     #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone destroy alice")]

@@ -66,19 +66,18 @@ fn cancel_on_signals() -> Result<Cancel> {
 
 impl Context<'_> {
     fn pool_dir(&self) -> Result<&Path> {
-        self.pool
-            .as_deref()
-            .ok_or_else(|| Failure::Usage("which pool? Give --pool DIR, or set THINVEIL_POOL"))
+        self.pool.as_deref().ok_or_else(|| {
+            Failure::Usage("which pool? Give --pool DIR, or set THINVEIL_POOL".to_owned())
+        })
     }
 
     /// Opens the pool, and says what a crash had left.
     fn open(&self) -> Result<Pool> {
-        let pool = Pool::open(self.pool_dir()?).map_err(|error| match error {
-            Error::NotFound { .. } => Error::invalid(format!(
-                "{}: no pool; make one with `thinveil --pool {0} pool init`",
-                self.pool_dir().map(|dir| dir.display().to_string()).unwrap_or_default()
-            )),
-            error => error,
+        let dir = self.pool_dir()?;
+        let pool = Pool::open(dir).inspect_err(|error| {
+            if matches!(error, Error::NotFound { .. }) {
+                eprintln!("thinveil: make one with `thinveil --pool {} pool init`", dir.display());
+            }
         })?;
         for problem in &pool.recovered().problems {
             eprintln!("thinveil: {problem}");
@@ -109,7 +108,10 @@ impl Context<'_> {
     fn pool_verb(&self, verb: &PoolVerb) -> Result<()> {
         match verb {
             PoolVerb::Init { driver } => {
-                let (pool, probe) = Pool::init(self.pool_dir()?, driver.parse()?)?;
+                let (pool, probe) = Pool::init(
+                    self.pool_dir()?,
+                    driver.parse().map_err(|error: Error| Failure::Usage(error.to_string()))?,
+                )?;
                 let tried: Vec<_> = probe
                     .tried
                     .iter()
@@ -346,8 +348,9 @@ impl Context<'_> {
             CloneVerb::Show { id } => show(&self.open()?.find_clone(&id)?),
             CloneVerb::Start { id } => show(&self.open()?.find_clone(&id)?.start()?),
             CloneVerb::Stop { id } => show(&self.open()?.find_clone(&id)?.stop()?),
-            CloneVerb::Reset { id } => {
-                show(&self.open()?.find_clone(&id)?.reset(None, &self.cancel)?)
+            CloneVerb::Reset { id, password_stdin } => {
+                let password = password_stdin.then(read_password).transpose()?;
+                show(&self.open()?.find_clone(&id)?.reset(password, &self.cancel)?)
             }
             CloneVerb::Destroy { id } => {
                 let clone = self.open()?.find_clone(&id)?;
@@ -384,7 +387,8 @@ fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {
         Ok(text) => Ok(MaskKey::from_hex(&Zeroizing::new(text))?),
         Err(_) => Err(Failure::Usage(
             "which key? Give --key-file FILE (thinveil key new --file FILE makes one), \
-             --ephemeral-key, or set THINVEIL_KEY",
+             --ephemeral-key, or set THINVEIL_KEY"
+                .to_owned(),
         )),
     }
 }
@@ -398,7 +402,7 @@ fn read_password() -> Result<Zeroizing<String>> {
         .map_err(Error::io("read the password from", "standard input"))?;
     let password = Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
     if password.is_empty() {
-        return Err(Failure::Usage("standard input held no password"));
+        return Err(Failure::Usage("standard input held no password".to_owned()));
     }
     Ok(password)
 }

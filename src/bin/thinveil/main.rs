@@ -16,7 +16,10 @@ use args::Arguments;
 use output::Output;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
     let output = Output::new(arguments.json);
     match commands::run(arguments, &output) {
         Ok(()) => ExitCode::SUCCESS,
@@ -27,10 +30,22 @@ fn main() -> ExitCode {
     }
 }
 
+/// Help, the version, or a usage error; the latter is a JSON document too if `--json` is there.
+fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let failure = Failure::Usage(text.trim_start_matches("error: ").trim_end().to_owned());
+        Output::new(true).failure(&failure);
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
 /// Why a verb was not done.
 enum Failure {
     /// The command line lacks something.
-    Usage(&'static str),
+    Usage(String),
     /// The library's word.
     Library(Error),
 }

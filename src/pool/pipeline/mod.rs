@@ -43,6 +43,12 @@
 //!     let _ = audited.create_clone(CloneRequest::default());
 //! }
 //! ```
+//! ```compile_fail,E0624
+//! # use thinveil::pool::{Manifest, Pool};
+//! fn seals_what_never_was_staged(pool: Pool, manifest: Manifest) {
+//!     let _ = pool.new_staging().unwrap().seal(manifest);
+//! }
+//! ```
 //! A step can't be taken twice from one state, because it consumes it:
 //!
 //! ```compile_fail,E0382

@@ -59,10 +59,10 @@ impl ConnectionString {
             }
             let mut tail = tail.to_owned();
             if let Some((path, query)) = tail.clone().split_once('?') {
-                let (secrets, others): (Vec<&str>, Vec<&str>) =
-                    query.split('&').partition(|pair| pair.starts_with("password="));
-                if let Some(secret) =
-                    secrets.first().and_then(|pair| pair.strip_prefix("password="))
+                let (secrets, others): (Vec<&str>, Vec<&str>) = query
+                    .split('&')
+                    .partition(|pair| is_secret(pair.split('=').next().unwrap_or_default()));
+                if let Some(secret) = secrets.iter().find_map(|pair| pair.strip_prefix("password="))
                 {
                     password = Some(Zeroizing::new(percent_decode(secret)));
                 }
@@ -108,13 +108,19 @@ impl ConnectionString {
             let (raw, tail) = after.split_at(raw_len);
             if key.trim() == "password" {
                 password = Some(Zeroizing::new(value));
-            } else {
+            } else if !is_secret(key.trim()) {
                 public.push(format!("{}={}", key.trim(), raw.trim_end()));
             }
             rest = tail.trim_start();
         }
         ConnectionString { public: public.join(" "), password }
     }
+}
+
+/// Keys whose values must be shown nowhere. libpq takes a password through its environment; for the
+/// others it has files (`sslkey` without a passphrase, `.pgpass`).
+fn is_secret(key: &str) -> bool {
+    matches!(key, "password" | "sslpassword" | "oauth_client_secret")
 }
 
 fn percent_decode(text: &str) -> String {

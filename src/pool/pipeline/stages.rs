@@ -229,7 +229,9 @@ impl Rewritten {
 /// What a server that rebuilds everything wants.
 fn server_settings(work: &Work) -> Vec<(String, String)> {
     let mut settings: Vec<(String, String)> = [
-        ("maintenance_work_mem", "256MB"),
+        // Runs that fit in a core's cache, merged from the page cache: sorting text in one large
+        // array takes twice as long.
+        ("maintenance_work_mem", "8MB"),
         ("shared_buffers", "256MB"),
         ("max_parallel_maintenance_workers", "0"),
         ("max_wal_size", "64GB"),

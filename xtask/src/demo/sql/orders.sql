@@ -61,7 +61,7 @@ CREATE TABLE support.tickets (
 );
 
 INSERT INTO support.tickets
-SELECT i, pg_temp.customer_no(c), timestamp '2025-01-01' + i * interval '50 seconds',
+SELECT i, pg_temp.customer_no(c), timestamp '2025-01-01' + i * interval '50.000173 seconds',
     pg_temp.pick('{late parcel,wrong size,refund,invoice,password,other}', i, 32),
     pg_temp.email(c), md5(i::text || 'session')::uuid,
     pg_temp.pick(:note_beginnings, i, 33) || ' ' || pg_temp.email(c)
