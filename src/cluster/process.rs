@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 pub struct Postmaster {
     pid: Pid,
     ready: bool,
-    stopping: bool,
 }
 
 /// Looks for a living server on a data directory.
@@ -30,11 +29,7 @@ pub fn find_postmaster(data_dir: &Path) -> Result<Option<Postmaster>> {
         return Ok(None);
     };
     let works_there = works_in(file.pid, data_dir);
-    Ok(works_there.then_some(Postmaster {
-        pid: file.pid,
-        ready: file.ready,
-        stopping: file.stopping,
-    }))
+    Ok(works_there.then_some(Postmaster { pid: file.pid, ready: file.ready }))
 }
 
 /// Ends whatever PostgreSQL process works in a data directory, backends without a postmaster too.
@@ -113,11 +108,6 @@ impl Postmaster {
         }
     }
 
-    /// If somebody told it to shut down, waits until it is gone. True if it is.
-    pub fn wait_if_stopping(self, patience: Duration) -> bool {
-        self.stopping && self.wait(patience)
-    }
-
     fn wait(self, patience: Duration) -> bool {
         let start = Instant::now();
         while is_alive(self.pid) {
@@ -134,7 +124,6 @@ impl Postmaster {
 pub(super) struct PidFile {
     pub(super) pid: Pid,
     pub(super) ready: bool,
-    pub(super) stopping: bool,
 }
 
 impl PidFile {
@@ -143,8 +132,8 @@ impl PidFile {
         // A single-user backend writes its number with a minus sign.
         let number: i32 = lines.next()?.trim().parse().ok()?;
         let pid = Pid::from_raw(number.checked_abs()?)?;
-        let status = lines.nth(6).unwrap_or_default().trim();
-        Some(PidFile { pid, ready: status == "ready", stopping: status == "stopping" })
+        let ready = lines.nth(6).is_some_and(|status| status.trim() == "ready");
+        Some(PidFile { pid, ready })
     }
 }
 

@@ -504,51 +504,6 @@ fn a_drawn_password_works_and_a_failed_server_says_why() {
     assert_eq!(fs::read_dir(pool.clones_dir()).unwrap().count(), 1);
 }
 
-/// Run with `--ignored --nocapture`: how long until a clone of 1 GB in about 1000 files answers.
-#[test]
-#[ignore = "a measurement"]
-fn clone_timings() {
-    for kind in DriverKind::ALL {
-        let source = Source::get();
-        let home = Home::new(kind);
-        let (pool, _) = Pool::init(&home.pool(), DriverChoice::Only(kind)).unwrap();
-        let staging = stage(&pool, source.path());
-        let server = PrivateServer::start(options(&staging, "boss y")).unwrap();
-        let mut client = server.connect("postgres").unwrap();
-        client
-            .batch_execute(
-                "create table public.big as select g, repeat('x', 900) as pad from \
-                 generate_series(1, 900000) g",
-            )
-            .unwrap();
-        drop(client);
-        server.stop().unwrap();
-        let snapshot = staging.seal(manifest("big", "boss y")).unwrap();
-        let files = walkdir::WalkDir::new(snapshot.volume()).into_iter().count();
-        for _ in 0..3 {
-            let begun = std::time::Instant::now();
-            let cancel = Cancel::new();
-            let to = pool.dir().join("measured");
-            pool.driver.clone_volume(&snapshot.volume(), &to, &Watch::silent(&cancel)).unwrap();
-            let storage = begun.elapsed();
-            pool.driver.destroy(&to).unwrap();
-            let begun = std::time::Instant::now();
-            let clone = snapshot
-                .create_clone(CloneRequest { ports: ports(), ..CloneRequest::default() })
-                .unwrap()
-                .clone;
-            let call = begun.elapsed();
-            let view = clone.view().unwrap();
-            eprintln!(
-                "{kind}: {files} files, storage {storage:.0?}, answered after {:?} ms, call \
-                 {call:.0?}, own {} shared {}",
-                view.ready_ms, view.own_bytes, view.shared_bytes
-            );
-            clone.destroy().unwrap();
-        }
-    }
-}
-
 #[test]
 fn single_user_statements_do_not_reach_the_argument_list_or_stop_at_an_error() {
     if !is_root() {

@@ -1,6 +1,7 @@
 //! A clone as `--json` shows it.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -9,6 +10,9 @@ use super::lifecycle::PATIENCE;
 use crate::cluster::find_postmaster;
 use crate::error::Result;
 use crate::storage::DriverKind;
+
+/// How long between two looks at a server that is starting or stopping.
+const TICK: Duration = Duration::from_millis(5);
 
 /// Whether a clone's server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -56,13 +60,19 @@ pub struct CloneView {
 }
 
 impl ThinClone {
-    /// Whether its server runs. One that was told to stop, by a caller that is gone perhaps, is
-    /// waited for.
+    /// Whether its server runs. One that is starting or stopping, on the word of a caller that is
+    /// gone perhaps, is waited for.
     pub fn state(&self) -> Result<CloneState> {
-        Ok(match find_postmaster(&self.data_dir())? {
-            Some(server) if !server.wait_if_stopping(PATIENCE) => CloneState::Running,
-            _ => CloneState::Stopped,
-        })
+        let begun = Instant::now();
+        loop {
+            match find_postmaster(&self.data_dir())? {
+                None => return Ok(CloneState::Stopped),
+                Some(server) if server.is_ready() || begun.elapsed() > PATIENCE => {
+                    return Ok(CloneState::Running);
+                }
+                Some(_) => std::thread::sleep(TICK),
+            }
+        }
     }
 
     /// Everything there is to say.
