@@ -76,6 +76,9 @@ struct Target<'a> {
 /// Where a pattern was found: file, attribute there if known, and the first position.
 type FindingKey = (usize, Option<usize>, usize);
 
+/// What a refusal speaks of: masked column, file, attribute there if known.
+type PlaceKey = (u32, usize, Option<usize>);
+
 struct Scan<'a> {
     job: &'a AuditJob<'a>,
     patterns: PatternSet,
@@ -265,7 +268,7 @@ impl Scan<'_> {
                 .map(|kind| (kind.into(), 0))
                 .into();
         // By masked column, file and attribute: values, occurrences, first position.
-        let mut places: BTreeMap<(u32, usize, Option<usize>), (u64, u64, u64)> = BTreeMap::new();
+        let mut places: BTreeMap<PlaceKey, (u64, u64, u64)> = BTreeMap::new();
         let findings = self.findings.lock().unwrap_or_else(PoisonError::into_inner);
         for ((file, attribute, pattern), (count, first)) in findings.iter() {
             if is_apart(*pattern) {

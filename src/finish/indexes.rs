@@ -48,12 +48,9 @@ pub(super) fn rebuild(
     let jobs = if jobs == 0 { cores } else { jobs }.min(plan.indexes.len());
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
-        workers
-            .into_iter()
-            .map(|worker| {
-                worker.join().unwrap_or_else(|_| Err(Error::invalid("an index worker panicked")))
-            })
-            .collect::<Result<()>>()
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().unwrap_or_else(|_| Err(Error::invalid("an index worker panicked")))
+        })
     })?;
     let mut session = Session::open(server, &plan.name, cancel)?;
     let again = again.into_inner().unwrap_or_else(PoisonError::into_inner);

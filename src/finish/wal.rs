@@ -131,6 +131,6 @@ mod tests {
     fn refuses_what_is_no_record() {
         assert_eq!(reduce(&mut segment_with_record(9000, 0), 9000), None);
         assert_eq!(reduce(&mut segment_with_record(9000, 1 << 20), 9000), None);
-        assert_eq!(reduce(&mut vec![0; 100], 9000), None);
+        assert_eq!(reduce(&mut [0; 100], 9000), None);
     }
 }

@@ -14,7 +14,7 @@ use crate::storage::DriverKind;
 /// `manifest.json`: the record that makes a volume a snapshot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The snapshot's id; [`Staging::seal`](super::Staging::seal) sets it.
+    /// The snapshot's id; sealing sets it.
     pub id: String,
     /// Its name; the id if left empty.
     pub name: String,
@@ -22,9 +22,9 @@ pub struct Manifest {
     pub source: String,
     /// PostgreSQL's major version.
     pub major: PgMajor,
-    /// The pool's driver; `seal` sets it.
+    /// The pool's driver.
     pub driver: DriverKind,
-    /// When the snapshot was sealed; `seal` sets it.
+    /// When the snapshot was sealed.
     pub created_at: Timestamp,
     /// Which key masked it.
     pub key_id: String,
@@ -44,7 +44,7 @@ pub struct Manifest {
     pub residue: BTreeMap<String, u64>,
     /// Bytes brought in from the source.
     pub raw_bytes: u64,
-    /// Bytes that go away with this snapshot; `seal` sets it.
+    /// Bytes that go away with this snapshot.
     pub own_bytes: u64,
     /// Databases that clones can connect to; the first one is a clone's default.
     #[serde(default)]

@@ -12,7 +12,7 @@ use crate::page::{Attribute, Storage, TupleEnd, VarlenaForm, walk_attributes};
 pub(super) enum Column<'m> {
     Keep,
     Zero,
-    Mask { masker: Masker<'m>, value_type: ValueType, sampler: Sampler },
+    Mask { masker: Box<Masker<'m>>, value_type: ValueType, sampler: Sampler },
 }
 
 /// Rewrites the tuples of one relation, on one thread.

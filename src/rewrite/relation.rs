@@ -87,7 +87,7 @@ impl<'a> Relation<'a> {
         let columns = self.plan.attributes.iter().zip(&self.masks);
         let columns = columns.map(|(attribute, mask)| match (&attribute.action, mask) {
             (Action::Mask(spec), Some(mask)) => Column::Mask {
-                masker: mask.masker(),
+                masker: Box::new(mask.masker()),
                 value_type: spec.value_type,
                 sampler: Sampler::new(self.sample_size),
             },

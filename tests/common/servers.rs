@@ -112,7 +112,7 @@ impl Base {
     }
 
     fn find_or_build(self) -> PathBuf {
-        let version = must(&mut Servers::debian().program("postgres").arg("--version"));
+        let version = must(Servers::debian().program("postgres").arg("--version"));
         let recipe = [&version, SETTINGS, SHOP_SQL, ARCHIVE_SQL, include_str!("servers.rs")];
         let digest = blake3::hash(recipe.concat().as_bytes()).to_hex();
         let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));

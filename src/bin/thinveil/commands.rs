@@ -257,7 +257,9 @@ impl Context<'_> {
                     "audit": audit,
                 });
                 self.output.result(&value, || {
-                    let count = |key: &str| audit[key].as_u64().unwrap_or_default().to_string();
+                    let count = |key: &str| {
+                        audit.get(key).and_then(|n| n.as_u64()).unwrap_or_default().to_string()
+                    };
                     let residue = manifest.residue.iter();
                     let residue: Vec<_> = residue.map(|(kind, n)| format!("{kind} {n}")).collect();
                     lines(&[

@@ -81,7 +81,7 @@ pub(crate) fn snapshot_text(manifest: &Manifest) -> String {
     let stages = manifest.stages.0.iter();
     let stages: Vec<_> = stages.map(|(name, time)| format!("{name} {time:.2} s")).collect();
     let found: u64 = manifest.residue.values().sum();
-    let audit = |key: &str| manifest.extra.get("audit").and_then(|audit| audit[key].as_u64());
+    let audit = |key: &str| manifest.extra.get("audit").and_then(|audit| audit.get(key)?.as_u64());
     lines(&[
         ("id", manifest.id.clone()),
         ("name", manifest.name.clone()),
