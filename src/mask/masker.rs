@@ -51,7 +51,7 @@ impl Mask {
     /// Compiles a mask. [`Error::Invalid`] where mask, type and options don't go together.
     pub fn compile(spec: &MaskSpec, key: &MaskKey) -> Result<Mask> {
         let MaskSpec { mask, ref domain, value_type, ref options } = *spec;
-        let name = support::name(mask);
+        let name = mask.as_str();
         if mask == MaskName::Keep || !support::supports(mask, value_type) {
             return Err(Error::invalid(format!("mask {name} is not defined on {value_type:?}")));
         }
@@ -115,7 +115,7 @@ impl Mask {
 
 impl fmt::Debug for Mask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Mask({} on {:?})", support::name(self.mask), self.value_type)
+        write!(f, "Mask({} on {:?})", self.mask.as_str(), self.value_type)
     }
 }
 

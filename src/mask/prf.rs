@@ -16,7 +16,7 @@ impl Prf {
     /// The function of one mask in one domain. What else changes a mask's output (its options, a
     /// permutation's template) is input, not key.
     pub(crate) fn new(key: &MaskKey, mask: MaskName, domain: &str) -> Prf {
-        let mut material = super::support::name(mask).as_bytes().to_vec();
+        let mut material = mask.as_str().as_bytes().to_vec();
         material.push(0);
         material.extend_from_slice(domain.as_bytes());
         Prf(key.subkey(CONTEXT, &material))
