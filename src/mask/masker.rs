@@ -14,7 +14,7 @@ use super::prf::Prf;
 use super::spec::MaskSpec;
 use super::{decimal, fixed, float, integer, overlay, phone, shift, support, uuid};
 use crate::datum::text::unpadded;
-use crate::datum::{DatumError, Literal, ValueType, integer as stored};
+use crate::datum::{DatumError, Encoding, Literal, ValueType, integer as stored};
 use crate::error::{Error, Result};
 use crate::rules::MaskName;
 
@@ -22,6 +22,8 @@ use crate::rules::MaskName;
 pub struct Mask {
     mask: MaskName,
     value_type: ValueType,
+    /// The encoding of its values, where masks can't work on the stored bytes.
+    foreign: Option<Encoding>,
     prf: Prf,
     kind: Kind,
 }
@@ -50,7 +52,7 @@ enum Kind {
 impl Mask {
     /// Compiles a mask. [`Error::Invalid`] where mask, type and options don't go together.
     pub fn compile(spec: &MaskSpec, key: &MaskKey) -> Result<Mask> {
-        let MaskSpec { mask, ref domain, value_type, ref options } = *spec;
+        let MaskSpec { mask, ref domain, value_type, encoding, ref options } = *spec;
         let name = mask.as_str();
         if mask == MaskName::Keep || !support::supports(mask, value_type) {
             return Err(Error::invalid(format!("mask {name} is not defined on {value_type:?}")));
@@ -92,7 +94,8 @@ impl Mask {
             | MaskName::Company
             | MaskName::Keep => Kind::Dictionary(Box::new(Dictionary::new(mask, &locale))),
         };
-        Ok(Mask { mask, value_type, prf: Prf::new(key, mask, domain), kind })
+        let foreign = Some(encoding).filter(|it| value_type.is_text() && !it.is_utf8());
+        Ok(Mask { mask, value_type, foreign, prf: Prf::new(key, mask, domain), kind })
     }
 
     /// What one thread applies the mask with. Cheap to make, worth keeping: it remembers.
@@ -102,6 +105,7 @@ impl Mask {
             words: Memo::new(),
             numbers: Memo::new(),
             buffer: Vec::new(),
+            wide: Vec::new(),
             scratch: Scratch::new(),
             permuter: Permuter::new(),
         }
@@ -127,6 +131,8 @@ pub struct Masker<'a> {
     /// For values of up to 8 bytes of a fixed width.
     numbers: Memo<1>,
     buffer: Vec<u8>,
+    /// A text of a foreign encoding while it is masked.
+    wide: Vec<u8>,
     scratch: Scratch,
     permuter: Permuter,
 }
@@ -154,13 +160,13 @@ impl Masker<'_> {
             };
         }
         if !self.mask.is_costly() {
-            return self.draw(value);
+            return self.mask_new(value);
         }
         if self.mask.value_type.width().is_some_and(|width| width <= 8) {
             match self.numbers.recall(value) {
                 Ok(()) => Ok(()),
                 Err(vacancy) => {
-                    self.draw(value)?;
+                    self.mask_new(value)?;
                     self.numbers.remember(vacancy, value);
                     Ok(())
                 }
@@ -169,7 +175,7 @@ impl Masker<'_> {
             match self.words.recall(value) {
                 Ok(()) => Ok(()),
                 Err(vacancy) => {
-                    self.draw(value)?;
+                    self.mask_new(value)?;
                     self.words.remember(vacancy, value);
                     Ok(())
                 }
@@ -177,7 +183,19 @@ impl Masker<'_> {
         }
     }
 
-    /// Masks a value that is not remembered.
+    /// Masks a value that is not remembered, in the encoding of its database.
+    fn mask_new(&mut self, value: &mut [u8]) -> Result<(), DatumError> {
+        let Some(encoding) = self.mask.foreign.filter(|_| !value.is_ascii()) else {
+            return self.draw(value);
+        };
+        let mut wide = std::mem::take(&mut self.wide);
+        encoding.widen(value, &mut wide);
+        let masked = self.draw(&mut wide).and_then(|()| encoding.narrow(&wide, value));
+        self.wide = wide;
+        masked
+    }
+
+    /// Masks a value that is not remembered, in UTF-8.
     fn draw(&mut self, value: &mut [u8]) -> Result<(), DatumError> {
         let Mask { value_type, prf, kind, .. } = self.mask;
         let Masker { buffer, scratch, permuter, .. } = self;

@@ -7,6 +7,7 @@ use super::{
     Action, AttributePlan, DatabasePlan, IndexRef, MissingValuesPlan, RelationPlan, StorageKind,
 };
 use crate::cluster::catalog::{Column, Relation, RelationKind};
+use crate::datum::Encoding;
 use crate::mask::MaskSpec;
 use crate::rules::MaskName;
 
@@ -92,7 +93,7 @@ fn relation_plan(
         .map(|column| AttributePlan {
             name: column.name.clone(),
             storage: StorageKind { attlen: column.attlen, align: column.align },
-            action: action(assignments, relation, column),
+            action: action(scope, assignments, relation, column),
             has_missing: column.has_missing,
         })
         .collect();
@@ -122,7 +123,12 @@ fn relation_plan(
     })
 }
 
-fn action(assignments: &Assignments, relation: &Relation, column: &Column) -> Action {
+fn action(
+    scope: &Scope<'_>,
+    assignments: &Assignments,
+    relation: &Relation,
+    column: &Column,
+) -> Action {
     if column.dropped {
         return Action::Zero;
     }
@@ -132,6 +138,8 @@ fn action(assignments: &Assignments, relation: &Relation, column: &Column) -> Ac
             mask: assignment.mask,
             domain: assignment.domain.clone(),
             value_type,
+            // Text in an encoding that is none of these has been refused.
+            encoding: Encoding::from_name(&scope.database.info.encoding).unwrap_or_default(),
             options: assignment.options.clone(),
         }),
         // A masked column of a type that masks don't know has been refused.
