@@ -17,8 +17,9 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             "unlisted_database",
             "the rules have no section for this database, which holds tables",
             format!(
-                "write rules for its columns (thinveil rules suggest), or keep all of it:\n\
-                 {}\nunlisted = \"keep\"",
+                "write rules for its columns (thinveil rules suggest), drop it from the snapshot, or \
+                 keep all of it (unlisted = \"keep\"):\n\
+                 {}\ndrop = true",
                 database_header(database)
             ),
         ));
