@@ -15,7 +15,7 @@ use super::prf::{Batch, Prf, Stream};
 use super::spec::MaskSpec;
 use super::{decimal, fixed, float, integer, overlay, phone, shift, support, uuid};
 use crate::datum::text::unpadded;
-use crate::datum::{DatumError, Literal, ValueType, integer as stored};
+use crate::datum::{DatumError, Encoding, Literal, ValueType, integer as stored};
 use crate::error::{Error, Result};
 use crate::rules::MaskName;
 
@@ -23,6 +23,8 @@ use crate::rules::MaskName;
 pub struct Mask {
     mask: MaskName,
     value_type: ValueType,
+    /// The encoding of its values, where masks can't work on the stored bytes.
+    foreign: Option<Encoding>,
     prf: Prf,
     kind: Kind,
 }
@@ -51,7 +53,7 @@ enum Kind {
 impl Mask {
     /// Compiles a mask. [`Error::Invalid`] where mask, type and options don't go together.
     pub fn compile(spec: &MaskSpec, key: &MaskKey) -> Result<Mask> {
-        let MaskSpec { mask, ref domain, value_type, ref options } = *spec;
+        let MaskSpec { mask, ref domain, value_type, encoding, ref options } = *spec;
         let name = mask.as_str();
         if mask == MaskName::Keep || !support::supports(mask, value_type) {
             return Err(Error::invalid(format!("mask {name} is not defined on {value_type:?}")));
@@ -93,7 +95,8 @@ impl Mask {
             | MaskName::Company
             | MaskName::Keep => Kind::Dictionary(Box::new(Dictionary::new(mask, &locale))),
         };
-        Ok(Mask { mask, value_type, prf: Prf::new(key, mask, domain), kind })
+        let foreign = Some(encoding).filter(|it| value_type.is_text() && !it.is_utf8());
+        Ok(Mask { mask, value_type, foreign, prf: Prf::new(key, mask, domain), kind })
     }
 
     /// What one thread applies the mask with. Cheap to make, worth keeping: it remembers.
@@ -106,6 +109,7 @@ impl Mask {
             hand: Hand {
                 mask: self,
                 buffer: Vec::new(),
+                wide: Vec::new(),
                 scratch: Scratch::new(),
                 permuter: Permuter::new(),
             },
@@ -126,13 +130,27 @@ impl Mask {
         )
     }
 
-    /// Puts into `batch` what the output is drawn from, where it is drawn; true if so.
+    /// The encoding that a text has to be brought from to be masked.
+    #[inline]
+    fn foreign_encoding(&self, value: &[u8]) -> Option<Encoding> {
+        self.foreign.filter(|_| !value.is_ascii())
+    }
+
+    /// True if the output is drawn from a stream that depends on the value as a text.
+    fn is_drawn(&self) -> bool {
+        matches!(self.kind, Kind::Dictionary(_) | Kind::Email(_) | Kind::Phone | Kind::Filler(_))
+    }
+
+    /// Puts into `batch` what the output is drawn from, where that is known already; true if so.
     #[inline]
     fn push_input(&self, value: &[u8], batch: &mut Batch) -> Result<bool, DatumError> {
         let number = match self.kind {
-            Kind::Dictionary(_) | Kind::Email(_) | Kind::Phone | Kind::Filler(_) => {
-                batch.push(&self.prf, value);
-                return Ok(true);
+            _ if self.is_drawn() => {
+                let known = self.foreign_encoding(value).is_none();
+                if known {
+                    batch.push(&self.prf, value);
+                }
+                return Ok(known);
             }
             Kind::Days(_) if self.value_type != ValueType::Date => shift::day(value)?,
             Kind::Days(_) | Kind::Seconds(_) | Kind::IntegerNoise(_) => stored::read(value)?,
@@ -269,7 +287,7 @@ impl<const N: usize> Remembering<N> {
             let value = mask.masked_part(value.unwrap_or_default());
             if let Some(value) = value.map_err(|error| (number, error))? {
                 let seed = if seeded { seeds.next() } else { None };
-                hand.draw(value, seed).map_err(|error| (number, error))?;
+                hand.mask(value, seed).map_err(|error| (number, error))?;
                 if let Some(memo) = memo {
                     memo.remember(vacancy, value);
                 }
@@ -283,17 +301,35 @@ impl<const N: usize> Remembering<N> {
 struct Hand<'a> {
     mask: &'a Mask,
     buffer: Vec<u8>,
+    /// A text of a foreign encoding while it is masked.
+    wide: Vec<u8>,
     scratch: Scratch,
     permuter: Permuter,
 }
 
 impl Hand<'_> {
-    /// Masks a value; `seed` is the function's value of what [`Mask::push_input`] put in.
+    /// Masks a value in the encoding of its database; `seed` is the function's value of what
+    /// [`Mask::push_input`] put in.
+    fn mask(&mut self, value: &mut [u8], seed: Option<&[u8; 32]>) -> Result<(), DatumError> {
+        let Some(encoding) = self.mask.foreign_encoding(value) else {
+            return self.draw(value, seed);
+        };
+        let mut wide = std::mem::take(&mut self.wide);
+        encoding.widen(value, &mut wide);
+        let masked = self.draw(&mut wide, seed).and_then(|()| encoding.narrow(&wide, value));
+        self.wide = wide;
+        masked
+    }
+
+    /// Masks a value in UTF-8.
     fn draw(&mut self, value: &mut [u8], seed: Option<&[u8; 32]>) -> Result<(), DatumError> {
         let Mask { value_type, prf, kind, .. } = self.mask;
         let Hand { buffer, scratch, permuter, .. } = self;
-        let mut stream = Stream::from_seed(*seed.unwrap_or(&[0; 32]));
-        let stream = &mut stream;
+        let stream = &mut match seed {
+            Some(seed) => Stream::from_seed(*seed),
+            None if self.mask.is_drawn() => prf.stream(value),
+            None => Stream::from_seed([0; 32]),
+        };
         match kind {
             Kind::Dictionary(words) => words.mask(value, stream, buffer),
             Kind::Email(email) => email.mask(value, stream, buffer),
@@ -342,6 +378,7 @@ mod tests {
             mask: MaskName::FirstName,
             domain: "names".into(),
             value_type: ValueType::Text,
+            encoding: Encoding::Utf8,
             options: MaskOptions::default(),
         };
         let mask = Mask::compile(&spec, &MaskKey::from_bytes([3; 32])).unwrap();

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::blank::blank;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::sample::Sampler;
 use crate::datum::{DatumError, ValueType};
@@ -105,10 +106,18 @@ impl TupleRewriter for HeapRewriter<'_> {
                         attribute.varlena.map(|varlena| varlena.form),
                         Some(VarlenaForm::OnDisk(_))
                     );
-                    if let Some(value) = out.get_mut(payload(&attribute))
-                        && !on_disk
-                    {
-                        value.fill(0);
+                    let compressed = matches!(
+                        attribute.varlena.map(|varlena| varlena.form),
+                        Some(VarlenaForm::Compressed)
+                    );
+                    let tcinfo = raw.get(attribute.start + 4..).and_then(|raw| raw.first_chunk());
+                    match out.get_mut(payload(&attribute)) {
+                        Some(stream) if compressed => {
+                            let tcinfo = tcinfo.copied().map_or(0, u32::from_le_bytes);
+                            blank(tcinfo, stream);
+                        }
+                        Some(value) if !on_disk => value.fill(0),
+                        _ => {}
                     }
                 }
                 Some(Column::Mask(column)) => {
