@@ -133,6 +133,7 @@ fn action(assignments: &Assignments, relation: &Relation, column: &Column) -> Ac
             domain: assignment.domain.clone(),
             value_type,
             options: assignment.options.clone(),
+            labels: column.base_type.as_ref().and_then(|t| t.labels.clone()).unwrap_or_default(),
         }),
         // A masked column of a type that masks don't know has been refused.
         _ => Action::Keep,

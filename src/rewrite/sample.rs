@@ -186,7 +186,7 @@ impl Sampler {
 #[inline]
 fn may_be_searchable(value_type: ValueType, value: &[u8]) -> bool {
     match value_type {
-        ValueType::Text | ValueType::Bpchar => value.len() >= SHORTEST_TEXT,
+        _ if value_type.is_text() => value.len() >= SHORTEST_TEXT,
         _ => value.len() >= 8,
     }
 }
@@ -205,7 +205,7 @@ fn is_distinctive(value_type: ValueType, value: &[u8]) -> bool {
         }
     }
     match value_type {
-        ValueType::Text | ValueType::Bpchar => distinct >= 3,
+        _ if value_type.is_text() => distinct >= 3,
         _ => distinct >= 6,
     }
 }
