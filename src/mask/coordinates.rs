@@ -46,10 +46,15 @@ pub(crate) fn noise(
 fn half_noise(bits: u16, noise: f64, prf: &Prf) -> u16 {
     match vector::read_half(bits) {
         Some(half) if half != 0.0 => {
-            // Below the smallest half float of its sign lies zero.
             let moved = vector::write_half(float::moved(half, noise, prf));
-            let moved = if moved & 0x7FFF == 0 { moved | 1 } else { moved };
-            float::another(moved.into(), bits.into()) as u16
+            // Not itself, and not the zero below the smallest of its sign.
+            match (moved & 0x7FFF, bits & 0x7FFF) {
+                (0, 1) => bits + 1,
+                (0, _) => moved + 1,
+                (1, 1) => bits + 1,
+                (same, was) if same == was => bits - 1,
+                _ => moved,
+            }
         }
         _ => bits,
     }

@@ -45,7 +45,7 @@ fn clamp(float: f64, magnitude: f64) -> f64 {
 }
 
 /// `bits`, or the neighbour that is no zero where they are those of the original, or of a zero.
-pub(crate) fn another(bits: u64, original: u64) -> u64 {
+fn another(bits: u64, original: u64) -> u64 {
     match bits {
         same if same == original => match same & 0xFFFF {
             0 | 1 => same + 1,

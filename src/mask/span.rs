@@ -37,7 +37,7 @@ fn time(micros: i64, seconds: u64, stream: &mut Stream) -> i64 {
     }
     let most = i64::MAX as u64 / second - 1;
     let whole = magnitude / second;
-    let moved = near(whole, seconds.min(whole), 1, most, stream) * second + magnitude % second;
+    let moved = beside(whole, seconds.min(whole), most, stream) * second + magnitude % second;
     (moved as i64).wrapping_mul(micros.signum())
 }
 
@@ -47,8 +47,16 @@ fn field(number: i64, reach: u64, most: u64, stream: &mut Stream) -> i64 {
         return 0;
     }
     let magnitude = number.unsigned_abs();
-    let moved = near(magnitude, reach.clamp(1, magnitude), 1, most, stream);
+    let moved = beside(magnitude, reach.clamp(1, magnitude), most, stream);
     (moved as i64).wrapping_mul(number.signum())
+}
+
+/// Another number within `reach`, from 1 to `most`; from beyond, one within reach of `most`.
+fn beside(number: u64, reach: u64, most: u64, stream: &mut Stream) -> u64 {
+    if number > most {
+        return most - stream.below_u64(reach.min(most));
+    }
+    near(number, reach, 1, most, stream)
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use thinveil::datum::{EnumLabels, ValueType};
 
 /// The labels of the `enum` that vectors are of.
 pub(crate) fn labels(value_type: ValueType) -> EnumLabels {
-    let labels = ["low", "middle", "high", "severe"];
-    let oids = [16_400, 16_402, 16_405, 16_404];
+    // Enough of them that two keys hardly ever agree.
+    let labels = ["low", "middle", "high", "severe", "fatal", "none", "mild", "odd", "rare"];
+    let oids = (16_400..).step_by(2);
     match value_type {
-        ValueType::Enum => EnumLabels(oids.into_iter().zip(labels.map(str::to_owned)).collect()),
+        ValueType::Enum => EnumLabels(oids.zip(labels.map(str::to_owned)).collect()),
         _ => EnumLabels::default(),
     }
 }
@@ -192,7 +193,7 @@ pub(crate) fn valid(value_type: ValueType, text: &str, bits: u64, more: u64) -> 
         }
         ValueType::Inet | ValueType::Cidr => {
             let width = if more.is_multiple_of(2) { 4 } else { 16 };
-            let netmask = (more / 2 % (8 * width + 1)) as u8;
+            let netmask = ((bits >> 20 ^ more / 2) % (8 * width + 1)) as u8;
             let mut address = both[..width as usize].to_vec();
             if value_type == ValueType::Cidr {
                 clear_behind(&mut address, netmask.into());
@@ -248,6 +249,14 @@ pub(crate) fn valid(value_type: ValueType, text: &str, bits: u64, more: u64) -> 
 fn clear_behind(bytes: &mut [u8], bits: usize) {
     for at in bits..8 * bytes.len() {
         bytes[at / 8] &= !(0x80 >> (at % 8));
+    }
+}
+
+/// What stands for all values that a type holds to be equal.
+pub(crate) fn under_equals(value_type: ValueType, value: Vec<u8>) -> Vec<u8> {
+    match (value_type, str::from_utf8(&value)) {
+        (ValueType::Citext, Ok(text)) => text.to_lowercase().into_bytes(),
+        _ => value,
     }
 }
 
