@@ -73,7 +73,7 @@ pub(crate) fn restore(value: &mut [u8], original: &[u8], capitals: Capitals) {
             });
         }
         Capitals::OfWords => match style(original) {
-            Style::Upper => value.make_ascii_uppercase(),
+            Style::Upper => rewrite(value, large),
             Style::Mixed if original.first().is_some_and(u8::is_ascii_uppercase) => {
                 let mut at_head = true;
                 for byte in value {
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(restored("xyz", "aBc", Capitals::InPlace), "xYz");
         assert_eq!(restored("xéz", "aÑc", Capitals::InPlace), "xÉz");
         assert_eq!(restored("ann-mary poe", "John Smith d", Capitals::OfWords), "Ann-Mary Poe");
-        assert_eq!(restored("ann", "BOB", Capitals::OfWords), "ANN");
+        assert_eq!(restored("andré", "ÉMILE", Capitals::OfWords), "ANDRÉ");
         assert_eq!(restored("ann", "bob", Capitals::OfWords), "ann");
         assert_eq!(restored("ann", "BOB", Capitals::None), "ann");
     }

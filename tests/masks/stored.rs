@@ -136,7 +136,7 @@ pub(crate) fn samples(value_type: ValueType) -> Vec<Vec<u8>> {
             vec![vec![0; 4], vec![1, 0, 0, 0, 0x80], vec![19, 0, 0, 0, 0xAB, 0xCD, 0xE0]]
         }
         ValueType::Enum => {
-            [16_400u32, 16_402, 16_405, 16_404].map(|oid| oid.to_le_bytes().to_vec()).to_vec()
+            labels(value_type).0.iter().map(|(oid, _)| oid.to_le_bytes().to_vec()).collect()
         }
         ValueType::Jsonpath => vec![
             vec![1, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0],
