@@ -16,6 +16,7 @@ fn mask_in(encoding: Encoding, mask: MaskName) -> Mask {
         domain: "test".to_owned(),
         value_type: ValueType::Text,
         encoding,
+        labels: crate::datum::EnumLabels::default(),
         options,
     };
     Mask::compile(&spec, &MaskKey::from_bytes([9; 32])).unwrap()

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::caseless::{self, Capitals};
 use super::dictionary::Dictionary;
 use super::digits::{self, Scratch};
 use super::email::Email;
@@ -13,9 +14,15 @@ use super::memo::{Memo, Vacancy};
 use super::permutation::Permuter;
 use super::prf::{Batch, Prf, Stream};
 use super::spec::MaskSpec;
-use super::{decimal, fixed, float, integer, overlay, phone, shift, support, uuid};
-use crate::datum::text::unpadded;
-use crate::datum::{DatumError, Encoding, Literal, ValueType, integer as stored};
+use super::{
+    bytes, coordinates, decimal, fixed, integer, ip, ip_text, label, mac, overlay, phone, shift,
+    span, support, uuid, zero,
+};
+use crate::datum::text::{of_name, unpadded};
+use crate::datum::{
+    DatumError, Encoding, EnumLabels, Literal, ValueType, integer as stored, interval::time_of_day,
+    ltree::each_label,
+};
 use crate::error::{Error, Result};
 use crate::rules::MaskName;
 
@@ -36,6 +43,7 @@ enum Kind {
     Phone,
     Filler(Filler),
     RedactText,
+    Zero,
     ConstantText(Vec<char>),
     Fixed(Literal),
     Digits,
@@ -48,12 +56,16 @@ enum Kind {
     Days(u32),
     Seconds(u64),
     Uuid,
+    Ip(u8),
+    Mac,
+    Bytes,
+    Label(EnumLabels),
 }
 
 impl Mask {
     /// Compiles a mask. [`Error::Invalid`] where mask, type and options don't go together.
     pub fn compile(spec: &MaskSpec, key: &MaskKey) -> Result<Mask> {
-        let MaskSpec { mask, ref domain, value_type, encoding, ref options } = *spec;
+        let MaskSpec { mask, ref domain, value_type, encoding, ref options, ref labels } = *spec;
         let name = mask.as_str();
         if mask == MaskName::Keep || !support::supports(mask, value_type) {
             return Err(Error::invalid(format!("mask {name} is not defined on {value_type:?}")));
@@ -61,17 +73,19 @@ impl Mask {
         support::check_options(mask, Some(value_type), options).map_err(Error::invalid)?;
         let locale = options.locale.as_deref().and_then(locale::find);
         let locale = locale.unwrap_or_else(locale::english);
-        let is_text = matches!(value_type, ValueType::Text | ValueType::Bpchar);
+        let is_text = value_type.is_text() || value_type == ValueType::Char;
         let kind = match mask {
             MaskName::Email => Kind::Email(Box::new(Email::new(&locale))),
             MaskName::Phone => Kind::Phone,
             MaskName::Text => Kind::Filler(Filler::new(&locale)),
             MaskName::Redact if is_text => Kind::RedactText,
-            MaskName::Redact => Kind::Fixed(fixed::zero(value_type)),
+            MaskName::Redact if value_type == ValueType::Enum => Kind::one_label(labels.oid(0)),
+            MaskName::Redact => fixed::zero(value_type).map_or(Kind::Zero, Kind::Fixed),
             MaskName::Constant => {
                 let given = options.value.as_deref().unwrap_or_default();
                 match Literal::parse(value_type, given).map_err(Error::invalid)? {
                     Literal::Text(text) => Kind::ConstantText(text.chars().collect()),
+                    Literal::Label(label) => Kind::one_label(labels.named(&label)),
                     literal => Kind::Fixed(literal),
                 }
             }
@@ -87,6 +101,10 @@ impl Mask {
                 Kind::Seconds(options.seconds.unwrap_or(support::DEFAULT_SECONDS))
             }
             MaskName::Uuid => Kind::Uuid,
+            MaskName::Ip => Kind::Ip(options.keep_bits.unwrap_or(0)),
+            MaskName::Mac => Kind::Mac,
+            MaskName::Bytes => Kind::Bytes,
+            MaskName::Enum => Kind::Label(labels.clone()),
             MaskName::FirstName
             | MaskName::LastName
             | MaskName::FullName
@@ -124,6 +142,7 @@ impl Mask {
             Kind::RedactText
                 | Kind::ConstantText(_)
                 | Kind::Fixed(_)
+                | Kind::Zero
                 | Kind::Days(_)
                 | Kind::Seconds(_)
                 | Kind::IntegerNoise(_)
@@ -146,13 +165,23 @@ impl Mask {
     fn push_input(&self, value: &[u8], batch: &mut Batch) -> Result<bool, DatumError> {
         let number = match self.kind {
             _ if self.is_drawn() => {
-                let known = self.foreign_encoding(value).is_none();
+                let known =
+                    self.foreign_encoding(value).is_none() && self.value_type != ValueType::Citext;
                 if known {
                     batch.push(&self.prf, value);
                 }
                 return Ok(known);
             }
+            Kind::Days(_) | Kind::Seconds(_) if self.value_type == ValueType::Interval => {
+                return Ok(false);
+            }
             Kind::Days(_) if self.value_type != ValueType::Date => shift::day(value)?,
+            Kind::Seconds(_) if self.value_type == ValueType::TimeTz => {
+                stored::read(value.get(..8).unwrap_or_default())?
+            }
+            Kind::IntegerNoise(_) if self.value_type.is_unsigned() => {
+                stored::read_unsigned(value)?.0 as i64
+            }
             Kind::Days(_) | Kind::Seconds(_) | Kind::IntegerNoise(_) => stored::read(value)?,
             _ => return Ok(false),
         };
@@ -165,15 +194,39 @@ impl Mask {
     fn masked_part<'v>(&self, value: &'v mut [u8]) -> Result<Option<&'v mut [u8]>, DatumError> {
         let value = match self.value_type {
             ValueType::Bpchar => unpadded(value),
+            ValueType::Name => of_name(value)?,
+            ValueType::Char if value == [0] => return Ok(None),
             _ => value,
         };
-        if value.is_empty() && self.value_type.width().is_none() {
-            return match self.value_type {
-                ValueType::Numeric => Err(DatumError("a numeric is shorter than its header")),
-                _ => Ok(None),
-            };
+        if !value.is_empty() {
+            return Ok(Some(value));
         }
-        Ok(Some(value))
+        match self.value_type {
+            ValueType::Name => Ok(None),
+            value_type if value_type.may_be_empty() => Ok(None),
+            _ => Err(DatumError("a value is shorter than its header")),
+        }
+    }
+}
+
+impl Kind {
+    /// Writes one label. Where there is no such label, none is written: values are errors.
+    fn one_label(oid: Option<u32>) -> Kind {
+        match oid {
+            Some(oid) => Kind::Fixed(Literal::Integer(oid.into())),
+            None => Kind::Label(EnumLabels::default()),
+        }
+    }
+
+    /// How a text whose case does not count gets its capitals back.
+    fn capitals(&self) -> Capitals {
+        match self {
+            Kind::Digits | Kind::Alphanumeric | Kind::Phone => Capitals::InPlace,
+            Kind::Email(_) | Kind::Ip(_) | Kind::Mac | Kind::RedactText | Kind::ConstantText(_) => {
+                Capitals::None
+            }
+            _ => Capitals::OfWords,
+        }
     }
 }
 
@@ -323,6 +376,22 @@ impl Hand<'_> {
 
     /// Masks a value in UTF-8.
     fn draw(&mut self, value: &mut [u8], seed: Option<&[u8; 32]>) -> Result<(), DatumError> {
+        if self.mask.value_type != ValueType::Citext {
+            return self.draw_content(value, seed);
+        }
+        let original = value.to_vec();
+        caseless::fold(value);
+        self.draw_content(value, seed)?;
+        caseless::restore(value, &original, self.mask.kind.capitals());
+        Ok(())
+    }
+
+    /// Masks a value whose case counts.
+    fn draw_content(
+        &mut self,
+        value: &mut [u8],
+        seed: Option<&[u8; 32]>,
+    ) -> Result<(), DatumError> {
         let Mask { value_type, prf, kind, .. } = self.mask;
         let Hand { buffer, scratch, permuter, .. } = self;
         let stream = &mut match seed {
@@ -337,14 +406,28 @@ impl Hand<'_> {
             Kind::Filler(filler) => overlay::replace(value, stream, buffer, |stream, out| {
                 filler.write(stream, out);
             }),
+            Kind::Zero => zero::write(value, *value_type, buffer)?,
             Kind::RedactText => fixed::redact_text(value, buffer),
             Kind::ConstantText(constant) => fixed::constant_text(value, constant, buffer),
             Kind::Fixed(literal) => fixed::write(value, *value_type, literal, scratch)?,
             Kind::Digits => digits::digits(value, prf, permuter, scratch),
+            Kind::Alphanumeric if *value_type == ValueType::Ltree => each_label(value, |label| {
+                digits::alphanumeric(label, prf, permuter, scratch, buffer);
+            })?,
             Kind::Alphanumeric => digits::alphanumeric(value, prf, permuter, scratch, buffer),
+            Kind::Integer if value_type.is_unsigned() => {
+                let (number, most) = stored::read_unsigned(value)?;
+                let to = integer::permute_unsigned(number, most, prf, permuter);
+                stored::write(value, to as i64);
+            }
             Kind::Integer => {
                 let number = stored::read(value)?;
                 stored::write(value, integer::permute(number, prf, permuter));
+            }
+            Kind::IntegerNoise(noise) if value_type.is_unsigned() => {
+                let (number, most) = stored::read_unsigned(value)?;
+                let to = integer::noise_unsigned(number, most, *noise, stream);
+                stored::write(value, to as i64);
             }
             Kind::IntegerNoise(noise) => {
                 let number = stored::read(value)?;
@@ -352,16 +435,29 @@ impl Hand<'_> {
             }
             Kind::Numeric => decimal::permute(value, prf, permuter, scratch)?,
             Kind::NumericNoise(noise) => decimal::noise(value, *noise, prf, scratch)?,
-            Kind::FloatNoise(noise) => float::noise(value, *noise, prf)?,
+            Kind::FloatNoise(noise) => coordinates::noise(value, *value_type, *noise, prf)?,
             Kind::Days(days) => match value_type {
                 ValueType::Date => shift::date(value, *days, stream)?,
+                ValueType::Interval => span::interval(value, u64::from(*days) * 86_400, prf)?,
                 _ => shift::timestamp_by_days(value, *days, stream)?,
             },
             Kind::Seconds(seconds) => match value_type {
                 ValueType::Time => shift::time(value, *seconds, stream)?,
+                ValueType::TimeTz => shift::time(time_of_day(value)?, *seconds, stream)?,
+                ValueType::Interval => span::interval(value, *seconds, prf)?,
                 _ => shift::timestamp_by_seconds(value, *seconds, stream)?,
             },
             Kind::Uuid => uuid::permute(value, prf, permuter, scratch)?,
+            Kind::Ip(keep_bits) if value_type.is_text() => {
+                ip_text::mask(value, *keep_bits, prf, permuter, scratch, buffer);
+            }
+            Kind::Ip(keep_bits) => {
+                ip::mask(value, *value_type, *keep_bits, prf, permuter, scratch)?
+            }
+            Kind::Mac if value_type.is_text() => mac::text(value, prf, permuter, scratch, buffer)?,
+            Kind::Mac => mac::mask(value, prf, permuter, scratch)?,
+            Kind::Bytes => bytes::mask(value, *value_type, prf)?,
+            Kind::Label(labels) => label::permute(value, labels, prf, permuter)?,
         }
         Ok(())
     }
@@ -379,6 +475,7 @@ mod tests {
             domain: "names".into(),
             value_type: ValueType::Text,
             encoding: Encoding::Utf8,
+            labels: EnumLabels::default(),
             options: MaskOptions::default(),
         };
         let mask = Mask::compile(&spec, &MaskKey::from_bytes([3; 32])).unwrap();

@@ -4,7 +4,7 @@
 //! changed in place. What each mask keeps and what it shows is in `docs/masks.md`.
 //!
 //! ```
-//! use thinveil::datum::{Encoding, ValueType};
+//! use thinveil::datum::{Encoding, EnumLabels, ValueType};
 //! use thinveil::mask::{Mask, MaskKey, MaskSpec};
 //! use thinveil::rules::{MaskName, MaskOptions};
 //!
@@ -14,6 +14,7 @@
 //!     value_type: ValueType::Text,
 //!     encoding: Encoding::Utf8,
 //!     options: MaskOptions::default(),
+//!     labels: EnumLabels::default(),
 //! };
 //! let mask = Mask::compile(&spec, &MaskKey::from_bytes([7; 32]))?;
 //! let mut value = b"jane.doe@production.com".to_vec();
@@ -23,7 +24,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bytes;
+mod caseless;
 mod coded_letters;
+mod coordinates;
 mod decimal;
 mod dictionary;
 mod digits;
@@ -35,10 +39,14 @@ mod fixed;
 mod float;
 mod grammar;
 mod integer;
+mod ip;
+mod ip_text;
 mod key;
+mod label;
 mod letters;
 mod lexicon;
 mod locale;
+mod mac;
 mod masker;
 mod memo;
 mod overlay;
@@ -46,9 +54,11 @@ mod permutation;
 mod phone;
 mod prf;
 mod shift;
+mod span;
 mod spec;
 mod support;
 mod uuid;
+mod zero;
 
 pub use crate::datum::DatumError;
 pub use key::{KeyId, MaskKey};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::datum::{Encoding, ValueType};
+use crate::datum::{Encoding, EnumLabels, ValueType};
 use crate::rules::{MaskName, MaskOptions};
 
 /// A mask with its domain and type: all that its function depends on, but for the key.
@@ -19,4 +19,7 @@ pub struct MaskSpec {
     pub encoding: Encoding,
     /// The mask's options.
     pub options: MaskOptions,
+    /// The labels of an `enum`; none for other types.
+    #[serde(default, skip_serializing_if = "EnumLabels::is_empty")]
+    pub labels: EnumLabels,
 }

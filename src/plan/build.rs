@@ -173,6 +173,7 @@ fn action(
             // Text in an encoding that is none of these has been refused.
             encoding: Encoding::from_name(&scope.database.info.encoding).unwrap_or_default(),
             options: assignment.options.clone(),
+            labels: column.base_type.as_ref().and_then(|t| t.labels.clone()).unwrap_or_default(),
         }),
         // A masked column of a type that masks don't know has been refused.
         _ => Action::Keep,

@@ -4,7 +4,9 @@ use super::assignment::{Assignments, Origin};
 use super::problems::Problems;
 use super::scope::Scope;
 use crate::datum::Encoding;
+use crate::datum::ValueType;
 use crate::mask;
+use crate::rules::MaskName;
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
     let mut text_columns: Vec<String> = Vec::new();
@@ -21,7 +23,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             }
             continue;
         };
-        if value_type.is_text() {
+        if value_type.is_text() || value_type == ValueType::Ltree {
             text_columns.push(scope.name(id));
         }
         // What a column has from elsewhere is checked there; types are compared on the way.
@@ -45,6 +47,19 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
                 id,
                 format!("the options of mask {} do not work: {what}", assignment.mask),
                 "mend the options in the rule file",
+            ));
+        } else if let (MaskName::Constant, Some(labels), Some(value)) = (
+            assignment.mask,
+            column.base_type.as_ref().and_then(|base| base.labels.as_ref()),
+            &assignment.options.value,
+        ) && labels.named(value).is_none()
+        {
+            let known: Vec<&str> = labels.0.iter().map(|(_, label)| label.as_str()).collect();
+            problems.push(scope.column_refusal(
+                "mask_options",
+                id,
+                format!("{value:?} is no label of type {}", column.declared_type),
+                format!("labels of this type: {}", known.join(", ")),
             ));
         }
     }

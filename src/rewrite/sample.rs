@@ -190,7 +190,7 @@ impl Drop for Sampler {
 #[inline]
 fn may_be_searchable(value_type: ValueType, len: usize) -> bool {
     match value_type {
-        ValueType::Text | ValueType::Bpchar => len >= SHORTEST_TEXT,
+        _ if value_type.is_text() => len >= SHORTEST_TEXT,
         _ => len >= 8,
     }
 }
@@ -209,7 +209,7 @@ fn is_distinctive(value_type: ValueType, value: &[u8]) -> bool {
         }
     }
     match value_type {
-        ValueType::Text | ValueType::Bpchar => distinct >= 3,
+        _ if value_type.is_text() => distinct >= 3,
         _ => distinct >= 6,
     }
 }

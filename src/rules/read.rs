@@ -201,6 +201,7 @@ impl Reader<'_> {
             "value" => options.value = self.string(at, value),
             "days" => options.days = self.whole(at, value),
             "seconds" => options.seconds = self.whole(at, value),
+            "keep_bits" => options.keep_bits = self.whole(at, value),
             _ => options.noise = self.number(at, value),
         }
     }
@@ -320,6 +321,7 @@ id = { mask = "keep", accept_originals = true }
 "odd \"name" = { mask = "constant", value = "x\ty" }
 pay = { mask = "numeric", noise = 0.25 }
 seen = { mask = "timestamp_shift", seconds = 86400 }
+visits = { mask = "ip", keep_bits = 16 }
 "#;
 
     #[test]

@@ -149,4 +149,7 @@ pub struct MaskOptions {
     /// instead of a permutation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<f64>,
+    /// `ip`: so many bits of an address stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_bits: Option<u8>,
 }

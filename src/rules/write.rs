@@ -93,6 +93,7 @@ pub fn rule_line(column: &str, rule: &ColumnRule) -> String {
     parts.extend(options.seconds.map(|seconds| format!("seconds = {seconds}")));
     parts.extend(options.value.as_ref().map(|value| format!("value = {}", string(value))));
     parts.extend(options.noise.map(|noise| format!("noise = {noise:?}")));
+    parts.extend(options.keep_bits.map(|bits| format!("keep_bits = {bits}")));
     parts.extend(rule.domain.as_ref().map(|domain| format!("domain = {}", string(domain))));
     parts.extend(rule.confirm_check.then(|| "confirm_check = true".to_owned()));
     parts.extend(rule.accept_originals.then(|| "accept_originals = true".to_owned()));

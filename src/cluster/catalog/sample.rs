@@ -58,6 +58,7 @@ impl Sample {
                 base_type: Some(TypeName {
                     schema: "pg_catalog".to_owned(),
                     name: typname.to_owned(),
+                    ..TypeName::default()
                 }),
                 domains: Vec::new(),
                 declared_type: typname.to_owned(),

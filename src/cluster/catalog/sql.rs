@@ -68,8 +68,16 @@ pub(super) fn columns() -> String {
 }
 
 pub(super) const TYPES: &str = "
-    SELECT t.oid, n.nspname, t.typname, t.typtype::text, t.typbasetype
-    FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace";
+    SELECT t.oid, n.nspname, t.typname, t.typtype::text, t.typbasetype, x.extname,
+           (SELECT array_agg(e.oid ORDER BY e.enumsortorder)
+            FROM pg_enum e WHERE e.enumtypid = t.oid),
+           (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
+            FROM pg_enum e WHERE e.enumtypid = t.oid)
+    FROM pg_type t
+    JOIN pg_namespace n ON n.oid = t.typnamespace
+    LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid
+         AND d.objsubid = 0 AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+    LEFT JOIN pg_extension x ON x.oid = d.refobjid";
 
 /// Tables and indexes alike.
 pub(super) const INHERITANCE: &str =
