@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use thinveil::datum::ValueType;
+use thinveil::datum::{Encoding, ValueType};
 use thinveil::mask::{Mask, MaskKey, MaskSpec, is_injective, suited_masks};
 use thinveil::rules::{MaskName, MaskOptions};
 
@@ -40,7 +40,9 @@ fn compile_in(
     options: &MaskOptions,
 ) -> Mask {
     let options = options.clone();
-    Mask::compile(&MaskSpec { mask, domain: domain.into(), value_type, options }, key).unwrap()
+    let encoding = Encoding::Utf8;
+    let spec = MaskSpec { mask, domain: domain.into(), value_type, encoding, options };
+    Mask::compile(&spec, key).unwrap()
 }
 
 fn apply(mask: &Mask, value: &[u8]) -> Vec<u8> {
@@ -516,7 +518,8 @@ fn wrong_combinations_are_refused() {
         (MaskName::Email, ValueType::Text, MaskOptions { days: Some(1), ..MaskOptions::default() }),
     ];
     for (mask, value_type, options) in cases {
-        let spec = MaskSpec { mask, domain: "d".into(), value_type, options };
+        let encoding = Encoding::Utf8;
+        let spec = MaskSpec { mask, domain: "d".into(), value_type, encoding, options };
         assert!(Mask::compile(&spec, &key()).is_err(), "{mask:?} on {value_type:?}");
     }
 }

@@ -4,6 +4,7 @@
 //! little-endian as on every platform that thinveil runs on.
 
 pub(crate) mod compressed;
+pub(crate) mod encoding;
 pub(crate) mod integer;
 mod literal;
 pub(crate) mod numeric;
@@ -12,6 +13,7 @@ pub(crate) mod text;
 
 use serde::{Deserialize, Serialize};
 
+pub use encoding::Encoding;
 pub(crate) use literal::Literal;
 
 /// Bytes that are no value of their type. Says what is wrong with them, never what they are.
@@ -94,6 +96,11 @@ impl ValueType {
         ValueType::TimestampTz,
         ValueType::Uuid,
     ];
+
+    /// True if a stored value is text in the database's encoding.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, ValueType::Text | ValueType::Bpchar)
+    }
 
     /// The width of a stored value in bytes; `None` for a varlena.
     pub fn width(self) -> Option<usize> {

@@ -130,6 +130,9 @@ impl FinishJob<'_> {
             }
             if passwords_removed.is_none() {
                 passwords_removed = Some(credentials::scrub_shared(&mut session)?);
+                if !self.plan.dropped.is_empty() {
+                    credentials::forget_databases(&mut session)?;
+                }
                 steps.step();
             }
             credentials::scrub_database(&mut session)?;

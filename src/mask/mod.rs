@@ -4,7 +4,7 @@
 //! changed in place. What each mask keeps and what it shows is in `docs/masks.md`.
 //!
 //! ```
-//! use thinveil::datum::ValueType;
+//! use thinveil::datum::{Encoding, ValueType};
 //! use thinveil::mask::{Mask, MaskKey, MaskSpec};
 //! use thinveil::rules::{MaskName, MaskOptions};
 //!
@@ -12,6 +12,7 @@
 //!     mask: MaskName::Email,
 //!     domain: "email".into(),
 //!     value_type: ValueType::Text,
+//!     encoding: Encoding::Utf8,
 //!     options: MaskOptions::default(),
 //! };
 //! let mask = Mask::compile(&spec, &MaskKey::from_bytes([7; 32]))?;
@@ -22,10 +23,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod coded_letters;
 mod decimal;
 mod dictionary;
 mod digits;
 mod email;
+#[cfg(test)]
+mod encoding_tests;
 mod filler;
 mod fixed;
 mod float;

@@ -12,6 +12,9 @@ use crate::mask::MaskSpec;
 pub struct MaskPlan {
     /// Every database that is not a template, in name order.
     pub databases: Vec<DatabasePlan>,
+    /// Databases to drop, in name order.
+    #[serde(default)]
+    pub dropped: Vec<String>,
 }
 
 /// What will be done to one database.

@@ -3,7 +3,7 @@
 use super::assignment::{Assignments, Origin};
 use super::problems::Problems;
 use super::scope::Scope;
-use crate::datum::ValueType;
+use crate::datum::Encoding;
 use crate::mask;
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
@@ -21,7 +21,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             }
             continue;
         };
-        if matches!(value_type, ValueType::Text | ValueType::Bpchar) {
+        if value_type.is_text() {
             text_columns.push(scope.name(id));
         }
         // What a column has from elsewhere is checked there; types are compared on the way.
@@ -51,17 +51,16 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
     check_encoding(scope, &text_columns, problems);
 }
 
-/// Masks know where a character ends in UTF-8. SQL_ASCII says nothing of its bytes, so that masks
-/// leave those beyond ASCII alone where they are not UTF-8.
+/// Masks have to know where a character ends.
 fn check_encoding(scope: &Scope<'_>, text_columns: &[String], problems: &mut Problems) {
     let encoding = &scope.database.info.encoding;
-    if text_columns.is_empty() || matches!(encoding.as_str(), "UTF8" | "SQL_ASCII") {
+    if text_columns.is_empty() || Encoding::from_name(encoding).is_some() {
         return;
     }
     problems.push(scope.refusal(
         "unsupported_encoding",
         format!(
-            "the database is encoded in {encoding}; text is masked in UTF8 alone, and {} columns \
+            "the database is encoded in {encoding}, in which no text can be masked, and {} columns \
              of text have a mask: {}",
             text_columns.len(),
             text_columns.join(", ")

@@ -40,9 +40,12 @@ pub use suggest::suggest;
 /// table and column.
 pub fn plan(rules: &RuleSet, catalog: &Catalog) -> Result<MaskPlan> {
     let mut problems = Problems::default();
-    databases::check(rules, catalog, &mut problems);
-    let mut plan = MaskPlan::default();
+    let dropped = databases::check(rules, catalog, &mut problems);
+    let mut plan = MaskPlan { dropped, ..MaskPlan::default() };
     for database in &catalog.databases {
+        if plan.dropped.contains(&database.info.name) {
+            continue;
+        }
         let scope = Scope::new(rules, database);
         if database.info.is_template && scope.rules.is_none() && !scope.holds_data() {
             continue;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cluster::catalog::{Column, Database, Relation, RelationKind};
 use crate::error::Refusal;
 use crate::ids::Oid;
-use crate::rules::{DatabaseRules, RuleSet, Unlisted};
+use crate::rules::{DatabaseRules, LargeObjects, RuleSet, Unlisted};
 
 /// A column within one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,15 +20,23 @@ pub(super) struct Scope<'a> {
     /// `None` if the rule set has no section for the database.
     pub(super) rules: Option<&'a DatabaseRules>,
     pub(super) unlisted: Unlisted,
+    pub(super) large_objects: LargeObjects,
     relations: BTreeMap<Oid, &'a Relation>,
 }
 
 impl<'a> Scope<'a> {
     pub(super) fn new(rules: &'a RuleSet, database: &'a Database) -> Scope<'a> {
+        let unlisted = rules.unlisted_in(&database.info.name);
+        let rules = rules.databases.get(&database.info.name);
+        let policy = match unlisted {
+            Unlisted::Deny => LargeObjects::Deny,
+            Unlisted::Keep => LargeObjects::Keep,
+        };
         Scope {
             database,
-            rules: rules.databases.get(&database.info.name),
-            unlisted: rules.unlisted_in(&database.info.name),
+            rules,
+            unlisted,
+            large_objects: rules.and_then(|rules| rules.large_objects).unwrap_or(policy),
             relations: database.relations.iter().map(|r| (r.oid, r)).collect(),
         }
     }

@@ -27,6 +27,7 @@ impl Sample {
             derivations: Vec::new(),
             statistics: Vec::new(),
             large_objects: 0,
+            pg_largeobject: None,
             pg_attribute: super::model::CatalogTable::default(),
         })
     }

@@ -147,4 +147,7 @@ pub(super) fn statistics(major: PgMajor) -> String {
     )
 }
 
-pub(super) const LARGE_OBJECTS: &str = "SELECT count(*) FROM pg_largeobject_metadata";
+pub(super) const LARGE_OBJECTS: &str = "
+    SELECT count(*), CASE WHEN pg_relation_size('pg_catalog.pg_largeobject') > 0
+                          THEN pg_relation_filepath('pg_catalog.pg_largeobject') END
+    FROM pg_largeobject_metadata";
