@@ -4,8 +4,13 @@
 //! size from the best up to its own length. The encoders find the best one, then spell out matches
 //! from the front until the size is right.
 
+mod finder;
+mod fit;
 mod lz4;
+mod parse;
 mod pglz;
+
+pub(crate) use fit::{fit_parts, fit_text};
 
 use super::DatumError;
 
@@ -47,15 +52,32 @@ pub(crate) fn decompress(
 /// Encodes `raw` in exactly `target` bytes, which are then all of `out`. False if there is no such
 /// encoding; `out` is then empty.
 pub(crate) fn compress_to(method: Method, raw: &[u8], target: usize, out: &mut Vec<u8>) -> bool {
+    try_compress_to(method, raw, target, out).is_ok()
+}
+
+/// What does not fit: from this position of the text on, at the latest, nothing does.
+struct TooLarge {
+    from: usize,
+}
+
+fn try_compress_to(
+    method: Method,
+    raw: &[u8],
+    target: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), TooLarge> {
+    /// Encoders need a little more on the way.
+    const GAP: usize = 8;
     out.clear();
-    let hit = match method {
+    out.reserve_exact(target.min(raw.len() * 2) + GAP);
+    let result = match method {
         Method::Pglz => pglz::compress_to(raw, target, out),
         Method::Lz4 => lz4::compress_to(raw, target, out),
     };
-    if !hit {
+    if result.is_err() {
         out.clear();
     }
-    hit
+    result
 }
 
 /// Appends `len` bytes of `out` that start `distance` before its end; they may reach into
