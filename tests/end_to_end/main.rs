@@ -9,6 +9,7 @@ mod common;
 
 mod clones;
 mod command_line;
+mod dependencies;
 mod drivers;
 mod interruptions;
 mod judge_faults;
