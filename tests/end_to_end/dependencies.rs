@@ -1,7 +1,7 @@
-//! What hangs together: trees of tables, keys, indexes, generated columns, databases, large objects
-//! and encodings.
+//! What hangs together: trees of tables, keys, indexes, generated columns, databases, and large
+//! objects.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::common::{
     Base, Clone, Cluster, Needles, Outcome, Pool, Queries, Rules, Sandbox, Servers, Snapshot,
@@ -9,14 +9,14 @@ use crate::common::{
 };
 
 /// A stopped cluster in which statements have run, and a pool.
-struct Scene {
-    raw: Cluster,
+pub(crate) struct Scene {
+    pub(crate) raw: Cluster,
     pool: Pool,
     sandbox: Sandbox,
 }
 
 impl Scene {
-    fn new(statements: &[(&str, &str)]) -> Scene {
+    pub(crate) fn new(statements: &[(&str, &str)]) -> Scene {
         let sandbox = Sandbox::new();
         let mut raw = Base::Empty.copy(&sandbox, "raw");
         raw.start();
@@ -42,7 +42,7 @@ impl Scene {
 
     /// A snapshot, and a clone that every checker has looked at.
     #[track_caller]
-    fn masked(&self, rules: &str) -> (Snapshot, Clone) {
+    pub(crate) fn masked(&self, rules: &str) -> (Snapshot, Clone) {
         let rules = Rules::write(&self.sandbox, "rules.toml", &format!("version = 1\n{rules}"));
         let snapshot = self.pool.snapshot(self.raw.source(), rules.path(), &[]);
         let clone = self.pool.clone_of(&snapshot.id, &[]);
@@ -399,101 +399,6 @@ fn unlogged_tables_are_masked_temporary_files_gone_and_policies_hide_nothing() {
     assert_eq!(clone.value("postgres", policies), "1");
 }
 
-/// Words in a script that the encoding has, and the encoding.
-const ENCODINGS: [(&str, &str); 10] = [
-    ("LATIN1", "Müller Ångström été ÀÉÎ"),
-    ("LATIN2", "Kowalski Łódź Škoda ČŘŽ"),
-    ("LATIN9", "Œuvre Šárka Ÿ"),
-    ("WIN1251", "Иванов Пётр ЖУК"),
-    ("WIN1252", "Müller „Ž“ Šárka"),
-    ("KOI8R", "Иванов Пётр ЖУК"),
-    ("ISO_8859_7", "Παπαδόπουλος ΑΘΗΝΑ"),
-    ("EUC_JP", "山田太郎 はなこ タナカ ﾀﾅｶ 東京都1-2"),
-    ("EUC_KR", "김철수 서울 漢字"),
-    ("EUC_CN", "张伟 北京 上海"),
-];
-
-#[test]
-fn text_in_every_kind_of_server_encoding_stays_valid_and_as_long() {
-    let mut statements: Vec<(String, String)> = Vec::new();
-    let mut rules = String::new();
-    for (encoding, words) in ENCODINGS {
-        let database = format!("db_{}", encoding.to_lowercase());
-        statements.push((
-            "postgres".into(),
-            format!(
-                "CREATE DATABASE {database} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"
-            ),
-        ));
-        statements.push((
-            database.clone(),
-            format!(
-                "CREATE TABLE t (id int PRIMARY KEY, code text UNIQUE, name varchar(60), note text,
-                     short char(40), plain text, star text);
-                 INSERT INTO t SELECT i, '{words}' || i, '{words}', '{words} ' || i, '{words}',
-                     '{words}', '{words}' FROM generate_series(1, 200) AS i"
-            ),
-        ));
-        rules += &format!(
-            "[databases.{database}.tables.\"public.t\"]\nid = \"keep\"\ncode = \"alphanumeric\"
-             name = \"full_name\"\nnote = \"text\"\nshort = \"city\"\nplain = \"email\"
-             star = {{ mask = \"constant\", value = \"naïve 山\" }}\n"
-        );
-    }
-    // Anything goes in SQL_ASCII: bytes of LATIN1 here.
-    statements.push((
-        "postgres".into(),
-        "CREATE DATABASE db_sql_ascii ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0".into(),
-    ));
-    statements.push((
-        "db_sql_ascii".into(),
-        "SET client_encoding = 'SQL_ASCII'; CREATE TABLE t (id int, name text);
-         INSERT INTO t SELECT i, E'J\\xe9r\\xf4me original ' || i FROM generate_series(1, 99) AS i"
-            .into(),
-    ));
-    rules += "[databases.db_sql_ascii.tables.\"public.t\"]\nid = \"keep\"\nname = \"full_name\"\n";
-    let statements: Vec<(&str, &str)> =
-        statements.iter().map(|(database, sql)| (database.as_str(), sql.as_str())).collect();
-    let mut scene = Scene::new(&statements);
-    let (_, clone) = scene.masked(&rules);
-    scene.raw.start();
-    for (encoding, words) in ENCODINGS {
-        let database = format!("db_{}", encoding.to_lowercase());
-        let columns = ["code", "name", "note", "short", "plain", "star"];
-        let lengths = columns.map(|c| format!("char_length({c}), octet_length({c})")).join(", ");
-        let sql = format!("SELECT id, {lengths} FROM t ORDER BY id");
-        assert_eq!(scene.raw.rows(&database, &sql), clone.rows(&database, &sql), "{encoding}");
-        assert_eq!(clone.value(&database, "SELECT count(DISTINCT code) FROM t"), "200");
-        for column in columns {
-            // Every character has one in UTF-8: the client asks for that.
-            for value in clone.column(&database, &format!("SELECT {column} FROM t")) {
-                for word in words
-                    .split(' ')
-                    .filter(|word| word.chars().filter(|c| c.is_alphabetic()).count() > 2)
-                {
-                    assert!(!value.contains(word), "{encoding} {column}: {value}");
-                }
-            }
-        }
-        // The alphabet stays: letters beyond ASCII become others of their kind.
-        let letters = clone.column(&database, "SELECT code FROM t").concat();
-        assert!(letters.chars().any(|c| !c.is_ascii() && c.is_alphabetic()), "{encoding}");
-        dump(&clone, &database, &["-E", "UTF8"]);
-        let text = dump(&clone, &database, &[]);
-        let again = format!("again_{}", encoding.to_lowercase());
-        clone.exec(
-            "postgres",
-            &format!("CREATE DATABASE {again} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"),
-        );
-        restore(&clone, &again, &text);
-        let digest = "SELECT md5(string_agg(t::text, ' ' ORDER BY id)) FROM t";
-        assert_eq!(clone.value(&database, digest), clone.value(&again, digest), "{encoding}");
-    }
-    let left = "SELECT count(*) FROM t WHERE name LIKE '%original%' OR length(name) < 15";
-    assert_eq!(clone.value("db_sql_ascii", left), "0");
-    dump(&clone, "db_sql_ascii", &[]);
-}
-
 fn drops_blanks_and_computes_on(major: u16) {
     let sandbox = Sandbox::new();
     let servers = Servers::npm(major);
@@ -561,7 +466,7 @@ fn the_newest_major_drops_blanks_and_computes() {
     drops_blanks_and_computes_on(18);
 }
 
-fn client_program(clone: &Clone, name: &str, database: &str) -> Command {
+pub(crate) fn client_program(clone: &Clone, name: &str, database: &str) -> Command {
     let mut command = Servers::debian().program(name);
     command.args(["-h", &clone.host(), "-p", &clone.port().to_string(), "-U", &clone.user()]);
     command.args(["-d", database]).env("PGPASSWORD", &clone.password);
@@ -570,20 +475,8 @@ fn client_program(clone: &Clone, name: &str, database: &str) -> Command {
 
 /// What `pg_dump` writes.
 #[track_caller]
-fn dump(clone: &Clone, database: &str, arguments: &[&str]) -> Vec<u8> {
+pub(crate) fn dump(clone: &Clone, database: &str, arguments: &[&str]) -> Vec<u8> {
     let output = client_program(clone, "pg_dump", database).args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
-}
-
-/// Runs what `pg_dump` wrote.
-#[track_caller]
-fn restore(clone: &Clone, database: &str, text: &[u8]) {
-    use std::io::Write as _;
-
-    let mut command = client_program(clone, "psql", database);
-    command.args(["-qX", "-v", "ON_ERROR_STOP=1"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(text).unwrap();
-    assert!(child.wait().unwrap().success());
 }

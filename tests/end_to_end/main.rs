@@ -11,6 +11,7 @@ mod clones;
 mod command_line;
 mod dependencies;
 mod drivers;
+mod encodings;
 mod interruptions;
 mod judge_faults;
 mod majors;
