@@ -1,12 +1,14 @@
 //! Checked assignments → the plan of one database.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::assignment::Assignments;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use super::{
-    Action, AttributePlan, DatabasePlan, IndexRef, MissingValuesPlan, RelationPlan, StorageKind,
+    Action, AttributePlan, DatabasePlan, IndexRef, MissingValuesPlan, RelationPlan, Relayout,
+    StorageKind,
 };
 use crate::cluster::catalog::{Column, Relation, RelationKind};
 use crate::datum::Encoding;
@@ -109,6 +111,7 @@ fn large_objects(path: &Path) -> RelationPlan {
             attribute("pageno", 4, Action::Keep),
             attribute("data", -1, Action::Zero),
         ],
+        relayout: None,
     }
 }
 
@@ -152,6 +155,26 @@ fn relation_plan(
         path: relation.path.clone()?,
         toast_path: relation.toast.as_ref().map(|toast| toast.path.clone()),
         attributes,
+        relayout: relayout(scope, assignments, relation),
+    })
+}
+
+/// Whatever is not allowed has been refused.
+fn relayout(scope: &Scope<'_>, assignments: &Assignments, relation: &Relation) -> Option<Relayout> {
+    let computed = scope.computed(assignments, relation);
+    if computed.is_empty() {
+        return None;
+    }
+    let generated = computed.iter().filter_map(|column| column.generated.as_ref());
+    let sources: BTreeSet<i16> = generated
+        .flat_map(|generated| &generated.columns)
+        .copied()
+        .filter(|&attnum| assignments.is_masked(relation, attnum))
+        .collect();
+    let names = sources.iter().filter_map(|&attnum| relation.attribute(attnum));
+    Some(Relayout {
+        sources: names.map(|column| column.name.clone()).collect(),
+        computed: computed.iter().map(|column| column.attnum).collect(),
     })
 }
 

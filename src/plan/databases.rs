@@ -3,6 +3,7 @@
 use super::problems::Problems;
 use super::scope::Scope;
 use crate::cluster::catalog::{Catalog, DatabaseInfo};
+use crate::datum::Encoding;
 use crate::error::Refusal;
 use crate::rules::{RuleSet, Unlisted, UnlistedDatabases, database_header, did_you_mean};
 
@@ -86,7 +87,21 @@ fn check_one(rules: &RuleSet, catalog: &Catalog, database: &DatabaseInfo, proble
     if kept && !has_rules && !database.allows_connections {
         return;
     }
-    let refusal = if database.allows_connections {
+    let remedy = |on_source: &str| {
+        format!(
+            "on the source, {on_source}; or drop it from the snapshot, or say that all of it may \
+             stay (unlisted = \"keep\"):\n{}\ndrop = true",
+            database_header(name)
+        )
+    };
+    let refusal = if Encoding::from_name(&database.encoding).is_none() {
+        let encoding = &database.encoding;
+        Refusal::new(
+            "unsupported_encoding",
+            format!("the database is encoded in {encoding}: nothing in it can be looked at"),
+            remedy("convert it to UTF8"),
+        )
+    } else if database.allows_connections {
         Refusal::new(
             "database_unread",
             "the database's catalog was not read",
@@ -96,12 +111,7 @@ fn check_one(rules: &RuleSet, catalog: &Catalog, database: &DatabaseInfo, proble
         Refusal::new(
             "database_not_connectable",
             "the database allows no connections: nothing in it can be looked at or masked",
-            format!(
-                "on the source, ALTER DATABASE … ALLOW_CONNECTIONS true; or drop it from the \
-                 snapshot, or say that all of it may stay (unlisted = \"keep\"):\n\
-                 {}\ndrop = true",
-                database_header(name)
-            ),
+            remedy("ALTER DATABASE … ALLOW_CONNECTIONS true"),
         )
     };
     problems.push(refusal.database(name));

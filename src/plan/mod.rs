@@ -9,6 +9,8 @@ mod check_expression;
 mod checks;
 mod columns;
 mod databases;
+#[cfg(test)]
+mod dependency_tests;
 mod derived;
 mod mask_plan;
 mod masks;
@@ -27,7 +29,7 @@ use crate::rules::RuleSet;
 use assignment::Assignments;
 pub use mask_plan::{
     Action, AttributePlan, DatabasePlan, IndexRef, MaskPlan, MissingValuesPlan, RelationPlan,
-    StorageKind,
+    Relayout, StorageKind,
 };
 use problems::Problems;
 use scope::Scope;

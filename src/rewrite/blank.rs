@@ -59,8 +59,7 @@ fn lz4(stream: &mut [u8]) -> Option<()> {
         if at == stream.len() {
             return Some(());
         }
-        let Some(offset) = stream.get_mut(at..at + 2) else { return None };
-        offset.copy_from_slice(&1u16.to_le_bytes());
+        stream.get_mut(at..at + 2)?.copy_from_slice(&1u16.to_le_bytes());
         at += 2;
         lz4_length(stream, &mut at, token & 0x0F)?;
     }

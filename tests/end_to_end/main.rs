@@ -9,7 +9,9 @@ mod common;
 
 mod clones;
 mod command_line;
+mod dependencies;
 mod drivers;
+mod encodings;
 mod hosts;
 mod interruptions;
 mod judge_faults;

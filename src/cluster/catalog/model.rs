@@ -36,7 +36,7 @@ pub struct DatabaseInfo {
     pub name: String,
     /// `encoding` by name: `UTF8`, `LATIN1`, `SQL_ASCII`.
     pub encoding: String,
-    /// `datallowconn`.
+    /// `datallowconn`, and thinveil can connect.
     pub allows_connections: bool,
     /// `datistemplate`.
     pub is_template: bool,

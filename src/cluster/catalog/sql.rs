@@ -14,10 +14,13 @@ pub(super) const USER_RELATION: &str = "c.oid >= 16384
     AND n.nspname <> 'pg_toast'
     AND n.nspname !~ '^pg_(toast_)?temp_'";
 
-/// A connection limit of -2 marks what an interrupted DROP DATABASE left.
+/// A connection limit of -2 marks what an interrupted DROP DATABASE left. The server converts no
+/// MULE_INTERNAL to the UTF-8 that thinveil speaks.
 pub(super) const DATABASES: &str = "
     SELECT oid, datname, pg_encoding_to_char(encoding)::text,
-           datallowconn AND datconnlimit <> -2, datistemplate
+           datallowconn AND datconnlimit <> -2
+               AND pg_encoding_to_char(encoding) <> 'MULE_INTERNAL',
+           datistemplate
     FROM pg_database ORDER BY datname";
 
 pub(super) const TABLESPACES: &str = "SELECT oid, spcname FROM pg_tablespace ORDER BY spcname";

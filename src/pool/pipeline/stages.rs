@@ -231,6 +231,9 @@ impl Rewritten {
         ] {
             extra.insert(name.to_owned(), count.into());
         }
+        if !report.relayouts.is_empty() {
+            extra.insert("layout_not_preserved".to_owned(), report.relayouts.clone().into());
+        }
         Ok(Finished { work, plan, originals, report })
     }
 }
