@@ -1,6 +1,6 @@
 //! `inet`, `cidr`, `macaddr`, `macaddr8`; utils/inet.h.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::DatumError;
 

@@ -4,7 +4,7 @@
 //! prefix leaves any. So an image is an address of the same form, and the form tells addresses from
 //! other texts, which are permuted among themselves like `alphanumeric`.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 use std::ops::Range;
 
 use super::digits::{self, Scratch};

@@ -321,7 +321,7 @@ id = { mask = "keep", accept_originals = true }
 "odd \"name" = { mask = "constant", value = "x\ty" }
 pay = { mask = "numeric", noise = 0.25 }
 seen = { mask = "timestamp_shift", seconds = 86400 }
-visits = { mask = "ip", keep_bits = 16 }
+via = { mask = "ip", keep_bits = 16 }
 "#;
 
     #[test]

@@ -193,7 +193,7 @@ pub(crate) fn valid(value_type: ValueType, text: &str, bits: u64, more: u64) -> 
         }
         ValueType::Inet | ValueType::Cidr => {
             let width = if more.is_multiple_of(2) { 4 } else { 16 };
-            let netmask = ((bits >> 20 ^ more / 2) % (8 * width + 1)) as u8;
+            let netmask = (((bits >> 20) ^ (more / 2)) % (8 * width + 1)) as u8;
             let mut address = both[..width as usize].to_vec();
             if value_type == ValueType::Cidr {
                 clear_behind(&mut address, netmask.into());
