@@ -8,6 +8,9 @@ pub(crate) mod compressed;
 mod constant;
 pub(crate) mod cube;
 pub(crate) mod encoding;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub(crate) mod geometry;
 pub(crate) mod integer;
 pub(crate) mod interval;
