@@ -274,6 +274,11 @@ impl fmt::Debug for Masker<'_> {
 }
 
 impl Masker<'_> {
+    /// True unless texts are in another server encoding.
+    pub(crate) fn is_utf8(&self) -> bool {
+        self.hand.mask.foreign.is_none()
+    }
+
     /// Masks one stored value in place. The bytes are those behind a varlena header, or all of a
     /// fixed-width value. On an error they are as they were.
     #[inline]

@@ -4,11 +4,14 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::blank::blank;
+use super::packed::Packer;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::sample::Sampler;
 use crate::datum::{DatumError, ValueType};
 use crate::mask::Masker;
-use crate::page::{Attribute, Block, Storage, TupleEnd, VarlenaForm, walk_attributes};
+use crate::page::{
+    Attribute, Block, Storage, ToastPointer, TupleEnd, VarlenaForm, walk_attributes,
+};
 
 /// What happens to one attribute, with the state that doing it needs.
 pub(super) enum Column<'m> {
@@ -43,6 +46,25 @@ impl<'m> MaskedColumn<'m> {
         MaskedColumn { masker, value_type, sampler, values: Vec::new() }
     }
 
+    /// Masks one value that is not plain on a page. `text` gets the parts of it that are text.
+    pub(super) fn mask_value(
+        &mut self,
+        value: &mut [u8],
+        text: &mut Vec<Range<usize>>,
+    ) -> Result<(), DatumError> {
+        let MaskedColumn { masker, value_type, sampler, .. } = self;
+        let whole = 0..value.len();
+        text.extend(value_type.is_text().then(|| whole.clone()));
+        sampler.count(*value_type, std::iter::once(value.len()));
+        let original = |value: &[u8]| sampler.offer(*value_type, value);
+        masker.apply_all(value, &[whole], Range::clone, original).map_err(|(_, error)| error)
+    }
+
+    /// True unless texts are in another server encoding.
+    pub(super) fn is_utf8(&self) -> bool {
+        self.masker.is_utf8()
+    }
+
     /// Masks the values collected on a page.
     fn page_end(&mut self, out: &mut Block) -> Result<u64, (u16, DatumError)> {
         let MaskedColumn { masker, value_type, sampler, values } = self;
@@ -63,13 +85,41 @@ pub(super) struct HeapRewriter<'m> {
     columns: Vec<Column<'m>>,
     /// `chunk_id`s that kept attributes refer to: the TOAST values that stay.
     pub(super) kept_toast: HashSet<u32>,
+    /// TOAST values that masked attributes refer to, with the attribute's index.
+    pub(super) masked_toast: Vec<(ToastPointer, u16)>,
     pub(super) values_masked: u64,
+    packer: Packer,
 }
 
 impl<'m> HeapRewriter<'m> {
     /// `storage` and `columns` have one entry per attribute, dropped ones included.
     pub(super) fn new(storage: Vec<Storage>, columns: Vec<Column<'m>>) -> HeapRewriter<'m> {
-        HeapRewriter { storage, columns, kept_toast: HashSet::new(), values_masked: 0 }
+        HeapRewriter {
+            storage,
+            columns,
+            kept_toast: HashSet::new(),
+            masked_toast: Vec::new(),
+            values_masked: 0,
+            packer: Packer::default(),
+        }
+    }
+
+    /// Masks a value of a column from the TOAST table: all of its chunks' bytes.
+    pub(super) fn mask_toasted(
+        &mut self,
+        attribute: u16,
+        compressed: bool,
+        stored: &mut [u8],
+    ) -> Result<(), DatumError> {
+        let Some(Column::Mask(column)) = self.columns.get_mut(usize::from(attribute)) else {
+            return Err(DatumError("a TOAST value belongs to no masked column"));
+        };
+        self.values_masked += 1;
+        if compressed {
+            self.packer.mask(column, stored)
+        } else {
+            column.mask_value(stored, &mut Vec::new())
+        }
     }
 
     /// The samplers of its masked columns, by attribute index.
@@ -89,8 +139,9 @@ impl TupleRewriter for HeapRewriter<'_> {
         place: TuplePlace,
         ranges: &mut Ranges,
     ) -> Result<TupleEnd, Fault> {
-        let TuplePlace { line_pointer, offset } = place;
-        let HeapRewriter { storage, columns, kept_toast, .. } = self;
+        let TuplePlace { line_pointer, offset, .. } = place;
+        let HeapRewriter { storage, columns, kept_toast, masked_toast, values_masked, packer } =
+            self;
         walk_attributes(raw, storage, |attribute| {
             match columns.get_mut(attribute.index) {
                 None | Some(Column::Keep) => {
@@ -129,15 +180,17 @@ impl TupleRewriter for HeapRewriter<'_> {
                     match attribute.varlena.map(|varlena| varlena.form) {
                         None | Some(VarlenaForm::Short | VarlenaForm::Plain) => {}
                         Some(VarlenaForm::Compressed) => {
-                            return Err(unsupported(
-                                "the value is stored compressed, which masks can't rewrite yet",
-                            ));
+                            // `va_tcinfo` is a header to the page, and part of the value here.
+                            let start = attribute.start + 4;
+                            let stored = out.get_mut(start..attribute.end).unwrap_or_default();
+                            packer.mask(column, stored).map_err(|error| unsupported(error.0))?;
+                            *values_masked += 1;
+                            ranges.allow(offset + start + 4, offset + attribute.end);
+                            return Ok(());
                         }
-                        Some(VarlenaForm::OnDisk(_)) => {
-                            return Err(unsupported(
-                                "the value is stored out of line (TOAST), which masks can't \
-                                 rewrite yet",
-                            ));
+                        Some(VarlenaForm::OnDisk(pointer)) => {
+                            masked_toast.push((pointer, attribute.index as u16));
+                            return Ok(());
                         }
                     }
                     let payload = payload(&attribute);

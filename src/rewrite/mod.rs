@@ -7,11 +7,13 @@ mod blank;
 mod heap;
 mod job;
 mod missing;
+mod packed;
 mod page;
 mod pass;
 mod relation;
 mod sample;
 mod toast;
+mod toast_values;
 
 pub use job::{RewriteJob, RewriteReport};
 pub use sample::{ColumnOriginals, SAMPLE_PER_COLUMN};

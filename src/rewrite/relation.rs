@@ -1,7 +1,7 @@
 //! A planned relation on one thread: its masks, and what the threads add up.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,6 +9,7 @@ use super::heap::{Column, HeapRewriter, MaskedColumn};
 use super::missing::{MissingColumn, MissingRewriter};
 use super::pass::{Target, Workspace};
 use super::sample::Sampler;
+use super::toast::References;
 use crate::error::{Error, Result};
 use crate::mask::{Mask, MaskKey};
 use crate::page::Storage;
@@ -30,8 +31,8 @@ pub(super) struct Totals {
     pub(super) values_masked: AtomicU64,
     /// By relation and attribute.
     pub(super) samplers: Mutex<BTreeMap<(usize, usize), Sampler>>,
-    /// By relation: TOAST values that kept attributes refer to.
-    pub(super) kept_toast: Mutex<BTreeMap<usize, HashSet<u32>>>,
+    /// By relation: the TOAST values that its attributes refer to.
+    pub(super) references: Mutex<BTreeMap<usize, References>>,
 }
 
 impl Totals {
@@ -142,9 +143,10 @@ impl<'a> HeapWorker<'a> {
         let Some((relation, mut rewriter)) = self.current.take() else { return };
         self.totals.values_masked.fetch_add(rewriter.values_masked, Ordering::Relaxed);
         let kept = std::mem::take(&mut rewriter.kept_toast);
-        if !kept.is_empty() {
-            let mut all = self.totals.kept_toast.lock().unwrap_or_else(PoisonError::into_inner);
-            all.entry(relation).or_default().extend(kept);
+        let masked = std::mem::take(&mut rewriter.masked_toast);
+        if !kept.is_empty() || !masked.is_empty() {
+            let mut all = self.totals.references.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(relation).or_default().absorb(kept, masked);
         }
         for (attribute, sampler) in rewriter.into_samplers() {
             self.totals.absorb(relation, attribute, sampler);

@@ -47,7 +47,8 @@ impl Regular {
 /// becomes depends on nothing but the arguments. Lengths in bytes and characters stay.
 ///
 /// False if it does not fit; `masked` is then as regular as it gets, and `out` empty.
-pub(crate) fn fit_text(
+#[cfg(test)]
+fn fit_text(
     method: Method,
     masked: &mut [u8],
     target: usize,
