@@ -209,7 +209,7 @@ fn masks(relation: &RelationPlan) -> Vec<(&str, Option<MaskName>)> {
     let action = |action: &Action| match action {
         Action::Keep => None,
         Action::Zero => Some(None),
-        Action::Mask(spec) => Some(Some(spec.mask)),
+        Action::Mask(mask) => Some(mask.value().map(|spec| spec.mask)),
     };
     relation.attributes.iter().filter_map(|a| Some((a.name.as_str(), action(&a.action)?))).collect()
 }

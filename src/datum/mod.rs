@@ -3,15 +3,21 @@
 //! Knows no key and no page. Bytes are those after a varlena header, or the fixed-width value,
 //! little-endian as on every platform that thinveil runs on.
 
+pub(crate) mod array;
+pub(crate) mod composite;
+pub(crate) mod document;
 pub(crate) mod integer;
+pub(crate) mod jsonb;
 mod literal;
 pub(crate) mod numeric;
+mod structure;
 pub(crate) mod temporal;
 pub(crate) mod text;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use literal::Literal;
+pub use structure::{Field, Layout, Part, Structure};
 
 /// Bytes that are no value of their type. Says what is wrong with them, never what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

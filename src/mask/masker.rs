@@ -95,6 +95,11 @@ impl Mask {
         Ok(Mask { mask, value_type, prf: Prf::new(key, mask, domain), kind })
     }
 
+    /// The type of the values that it is for.
+    pub fn value_type(&self) -> ValueType {
+        self.value_type
+    }
+
     /// What one thread applies the mask with. Cheap to make, worth keeping: it remembers.
     pub fn masker(&self) -> Masker<'_> {
         Masker {
@@ -138,6 +143,11 @@ impl fmt::Debug for Masker<'_> {
 }
 
 impl Masker<'_> {
+    /// The type of the values that it masks.
+    pub fn value_type(&self) -> ValueType {
+        self.mask.value_type
+    }
+
     /// Masks one stored value in place. The bytes are those behind a varlena header, or all of a
     /// fixed-width value. On an error they are as they were.
     #[inline]

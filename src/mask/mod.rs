@@ -43,6 +43,7 @@ mod phone;
 mod prf;
 mod shift;
 mod spec;
+mod structured;
 mod support;
 mod uuid;
 
@@ -50,4 +51,7 @@ pub use crate::datum::DatumError;
 pub use key::{KeyId, MaskKey};
 pub use masker::{Mask, Masker};
 pub use spec::MaskSpec;
+pub use structured::{
+    ColumnMask, ColumnMasker, FieldMask, PathAction, PathMasks, PathTree, ScalarMask, UnknownPaths,
+};
 pub use support::{check_options, is_injective, suited_masks, supports};

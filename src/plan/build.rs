@@ -3,11 +3,11 @@
 use super::assignment::Assignments;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
+use super::structured::planned_mask;
 use super::{
     Action, AttributePlan, DatabasePlan, IndexRef, MissingValuesPlan, RelationPlan, StorageKind,
 };
 use crate::cluster::catalog::{Column, Relation, RelationKind};
-use crate::mask::MaskSpec;
 use crate::rules::MaskName;
 
 pub(super) fn build(
@@ -127,14 +127,9 @@ fn action(assignments: &Assignments, relation: &Relation, column: &Column) -> Ac
         return Action::Zero;
     }
     let id = ColumnId { relation: relation.oid, attnum: column.attnum };
-    match (assignments.mask(id), column.value_type()) {
-        (Some(assignment), Some(value_type)) => Action::Mask(MaskSpec {
-            mask: assignment.mask,
-            domain: assignment.domain.clone(),
-            value_type,
-            options: assignment.options.clone(),
-        }),
-        // A masked column of a type that masks don't know has been refused.
-        _ => Action::Keep,
-    }
+    // A masked column whose type and mask don't go together has been refused.
+    assignments
+        .mask(id)
+        .and_then(|assignment| planned_mask(column, assignment))
+        .map_or(Action::Keep, Action::Mask)
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Oid;
-use crate::mask::MaskSpec;
+use crate::mask::ColumnMask;
 
 /// What will be done to a cluster. Serialises without any key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ pub enum Action {
     /// They stay.
     Keep,
     /// They are masked.
-    Mask(MaskSpec),
+    Mask(ColumnMask),
     /// The column is dropped: what is left of it is zeroed.
     Zero,
 }

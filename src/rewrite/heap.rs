@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::page::{Fault, Ranges, TupleRewriter};
 use super::sample::Sampler;
+use super::structured::StructuredColumn;
 use crate::datum::ValueType;
 use crate::mask::Masker;
 use crate::page::{Attribute, Storage, TupleEnd, VarlenaForm, walk_attributes};
@@ -13,6 +14,7 @@ pub(super) enum Column<'m> {
     Keep,
     Zero,
     Mask { masker: Box<Masker<'m>>, value_type: ValueType, sampler: Sampler },
+    Structured(Box<StructuredColumn<'m>>),
 }
 
 /// Rewrites the tuples of one relation, on one thread.
@@ -30,12 +32,9 @@ impl<'m> HeapRewriter<'m> {
         HeapRewriter { storage, columns, kept_toast: HashSet::new(), values_masked: 0 }
     }
 
-    /// The samplers of its masked columns, by attribute index.
-    pub(super) fn into_samplers(self) -> impl Iterator<Item = (usize, Sampler)> + use<'m> {
-        self.columns.into_iter().enumerate().filter_map(|(index, column)| match column {
-            Column::Mask { sampler, .. } => Some((index, sampler)),
-            Column::Keep | Column::Zero => None,
-        })
+    /// Its columns, with what they have gathered.
+    pub(super) fn into_columns(self) -> impl Iterator<Item = Column<'m>> {
+        self.columns.into_iter()
     }
 }
 
@@ -69,7 +68,7 @@ impl TupleRewriter for HeapRewriter<'_> {
                         value.fill(0);
                     }
                 }
-                Some(Column::Mask { masker, value_type, sampler }) => {
+                Some(column @ (Column::Mask { .. } | Column::Structured(_))) => {
                     let unsupported = |what| Fault::Unsupported {
                         what,
                         attribute: attribute.index,
@@ -92,9 +91,18 @@ impl TupleRewriter for HeapRewriter<'_> {
                     let Some(value) = out.get_mut(payload(&attribute)) else {
                         return Err(unsupported("the value reaches past its tuple"));
                     };
-                    sampler.offer(*value_type, value);
-                    masker.apply(value).map_err(|error| unsupported(error.0))?;
-                    *values_masked += 1;
+                    match column {
+                        Column::Mask { masker, value_type, sampler } => {
+                            sampler.offer(*value_type, value);
+                            masker.apply(value).map_err(|error| unsupported(error.0))?;
+                            *values_masked += 1;
+                        }
+                        Column::Structured(column) => {
+                            *values_masked +=
+                                column.apply(value).map_err(|error| unsupported(error.0))?;
+                        }
+                        Column::Keep | Column::Zero => {}
+                    }
                 }
             }
             let payload = payload(&attribute);

@@ -10,6 +10,7 @@ mod page;
 mod pass;
 mod relation;
 mod sample;
+mod structured;
 mod toast;
 
 pub use job::{RewriteJob, RewriteReport};

@@ -4,9 +4,12 @@
 
 mod guess;
 mod import;
+mod json_path;
 mod mask_name;
 mod nearest;
+mod parts;
 mod read;
+mod read_parts;
 mod rule_set;
 mod write;
 
@@ -14,7 +17,9 @@ pub use guess::{Guess, guess};
 #[cfg(feature = "sql")]
 pub use import::import_security_labels;
 pub use import::{import, import_greenmask};
+pub use json_path::{JsonPath, NoPath, Step};
 pub use mask_name::{MaskName, UnknownMask};
 pub use nearest::{did_you_mean, nearest};
+pub use parts::{PartDefault, Parts};
 pub use rule_set::{ColumnRule, DatabaseRules, MaskOptions, RuleSet, TableRules, Unlisted};
 pub use write::{database_header, rule_line, table_header};

@@ -33,27 +33,27 @@ impl RuleSet {
     }
 }
 
-struct Reader<'t> {
+pub(super) struct Reader<'t> {
     text: &'t str,
     problems: Vec<Refusal>,
 }
 
 /// Where in the rule set a value stands, for refusals.
 #[derive(Clone, Copy, Default)]
-struct At<'n> {
+pub(super) struct At<'n> {
     database: Option<&'n str>,
     table: Option<&'n str>,
     column: Option<&'n str>,
 }
 
-type Value<'i> = Spanned<DeValue<'i>>;
+pub(super) type Value<'i> = Spanned<DeValue<'i>>;
 
 impl Reader<'_> {
     fn problem(&mut self, span: &Range<usize>, what: impl AsRef<str>, remedy: impl Into<String>) {
         self.problem_at(At::default(), span, what, remedy);
     }
 
-    fn problem_at(
+    pub(super) fn problem_at(
         &mut self,
         at: At<'_>,
         span: &Range<usize>,
@@ -172,7 +172,7 @@ impl Reader<'_> {
         rules
     }
 
-    fn rule(&mut self, at: At<'_>, value: &Value<'_>) -> Option<ColumnRule> {
+    pub(super) fn rule(&mut self, at: At<'_>, value: &Value<'_>) -> Option<ColumnRule> {
         let table = match value.get_ref() {
             DeValue::String(_) => return self.mask(at, value).map(ColumnRule::new),
             DeValue::Table(table) => table,
@@ -187,13 +187,7 @@ impl Reader<'_> {
             }
         };
         let Some(mask) = table.get("mask") else {
-            self.problem_at(
-                at,
-                &value.span(),
-                "the rule names no mask",
-                "column = { mask = \"keep\" }",
-            );
-            return None;
+            return self.parts_rule(at, value, table);
         };
         let mask = self.mask(at, mask)?;
         let mut rule = ColumnRule::new(mask);
@@ -290,12 +284,18 @@ impl Reader<'_> {
         }
     }
 
-    fn unknown_key(&mut self, at: At<'_>, span: &Range<usize>, key: &str, known: &[&str]) {
+    pub(super) fn unknown_key(
+        &mut self,
+        at: At<'_>,
+        span: &Range<usize>,
+        key: &str,
+        known: &[&str],
+    ) {
         let remedy = did_you_mean(key, known.iter().copied());
         self.problem_at(at, span, format!("unknown key {key:?}"), remedy);
     }
 
-    fn table<'v, 'i>(
+    pub(super) fn table<'v, 'i>(
         &mut self,
         at: At<'_>,
         value: &'v Value<'i>,
@@ -326,7 +326,7 @@ impl Reader<'_> {
         string
     }
 
-    fn boolean(&mut self, at: At<'_>, value: &Value<'_>) -> bool {
+    pub(super) fn boolean(&mut self, at: At<'_>, value: &Value<'_>) -> bool {
         value.get_ref().as_bool().unwrap_or_else(|| {
             self.problem_at(at, &value.span(), "true or false is wanted here", "write true");
             false

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::datum::ValueType;
+use crate::datum::{Structure, ValueType};
 use crate::ids::Oid;
 
 /// `pg_class.relkind` of what holds columns.
@@ -138,7 +138,9 @@ pub struct Column {
     /// What the values are stored as: domains are resolved to what they are over. Dropped columns
     /// have none.
     pub base_type: Option<TypeName>,
-    /// Domains between the column and its base type, outermost first.
+    /// How its values are put together, where they have parts; otherwise unknown.
+    pub structure: Structure,
+    /// Domains between the column and its base type, outermost first, and those of its parts.
     pub domains: Vec<Oid>,
     /// `format_type`: the declared type, for messages.
     pub declared_type: String,
@@ -155,8 +157,7 @@ pub struct Column {
 impl Column {
     /// The stored type, if masks know it.
     pub fn value_type(&self) -> Option<ValueType> {
-        let base = self.base_type.as_ref()?;
-        (base.schema == "pg_catalog").then(|| ValueType::from_typname(&base.name)).flatten()
+        self.base_type.as_ref()?.value_type()
     }
 }
 
@@ -167,6 +168,13 @@ pub struct TypeName {
     pub schema: String,
     /// `typname`.
     pub name: String,
+}
+
+impl TypeName {
+    /// The type, if masks know it as a whole.
+    pub fn value_type(&self) -> Option<ValueType> {
+        (self.schema == "pg_catalog").then(|| ValueType::from_typname(&self.name)).flatten()
+    }
 }
 
 /// A generated column's expression.

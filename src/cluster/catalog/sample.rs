@@ -58,6 +58,7 @@ impl Sample {
                     schema: "pg_catalog".to_owned(),
                     name: typname.to_owned(),
                 }),
+                structure: crate::datum::Structure::Unknown,
                 domains: Vec::new(),
                 declared_type: typname.to_owned(),
                 not_null: false,
