@@ -6,13 +6,18 @@
 pub(crate) mod array;
 pub(crate) mod composite;
 pub(crate) mod document;
+pub(crate) mod hstore;
 pub(crate) mod integer;
+pub(crate) mod json;
 pub(crate) mod jsonb;
 mod literal;
 pub(crate) mod numeric;
-mod structure;
+pub(crate) mod range;
+pub(crate) mod structure;
 pub(crate) mod temporal;
 pub(crate) mod text;
+pub(crate) mod tsvector;
+pub(crate) mod xml;
 
 use serde::{Deserialize, Serialize};
 

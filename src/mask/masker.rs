@@ -148,6 +148,11 @@ impl Masker<'_> {
         self.mask.value_type
     }
 
+    /// Which mask it is.
+    pub fn mask_name(&self) -> MaskName {
+        self.mask.mask
+    }
+
     /// Masks one stored value in place. The bytes are those behind a varlena header, or all of a
     /// fixed-width value. On an error they are as they were.
     #[inline]

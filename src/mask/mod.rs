@@ -53,5 +53,6 @@ pub use masker::{Mask, Masker};
 pub use spec::MaskSpec;
 pub use structured::{
     ColumnMask, ColumnMasker, FieldMask, PathAction, PathMasks, PathTree, ScalarMask, UnknownPaths,
+    takes_bounds,
 };
 pub use support::{check_options, is_injective, suited_masks, supports};

@@ -1,5 +1,7 @@
 //! A column's rule × the structure of its type → its mask, part by part.
 
+use std::collections::BTreeMap;
+
 use super::assignment::Assignment;
 use crate::cluster::catalog::Column;
 use crate::datum::{Field, Part, Structure, ValueType};
@@ -7,7 +9,7 @@ use crate::mask::{
     self, ColumnMask, FieldMask, MaskSpec, PathAction, PathMasks, PathTree, ScalarMask,
 };
 use crate::rules::{
-    ColumnRule, JsonPath, MaskName, MaskOptions, PartDefault, Parts, did_you_mean, rule_line,
+    ColumnRule, JsonPath, MaskName, MaskOptions, PartDefault, Parts, Step, did_you_mean, rule_line,
 };
 
 /// Why a rule and a type do not go together.
@@ -89,31 +91,117 @@ impl Planner {
                 );
                 ColumnMask::Keep
             }
-            (Structure::Jsonb, Some(Parts::Paths(rules, default))) => {
-                ColumnMask::Jsonb(self.paths(at, rules, default))
+            (Structure::Json, _) => self.document(at, rule, ColumnMask::Json),
+            (Structure::Jsonb, _) => self.document(at, rule, ColumnMask::Jsonb),
+            (Structure::Hstore, _) => self.hstore(at, rule),
+            (Structure::Range(bound), None) => {
+                let layout = bound.layout;
+                self.bounds(at, structure, bound, rule, |bound| ColumnMask::Range { layout, bound })
             }
-            (Structure::Jsonb, None) => {
-                let default = PartDefault::Rule(Box::new(rule.clone()));
-                ColumnMask::Jsonb(self.paths(at, &Default::default(), &default))
+            (Structure::Multirange(bound), None) => {
+                let layout = bound.layout;
+                self.bounds(at, structure, bound, rule, |bound| ColumnMask::Multirange {
+                    layout,
+                    bound,
+                })
             }
-            (Structure::Jsonb, Some(_)) => {
-                self.wrong_parts(at, "{ paths = { \"$.name\" = \"text\" }, default = \"deny\" }");
-                ColumnMask::Keep
+            (Structure::Xml, None) => {
+                self.spec(at, ValueType::Text, rule).map_or(ColumnMask::Keep, ColumnMask::Xml)
             }
-            (Structure::Value(_), Some(_)) => {
+            (Structure::TsVector, None) => self.lexemes(at, rule),
+            (Structure::Unknown, _) => self.unsupported(at),
+            (_, Some(_)) => {
                 self.wrong_parts(at, "a mask's name, \"text\" say");
                 ColumnMask::Keep
             }
-            _ => {
-                self.misfit(
-                    at,
-                    "unsupported_type",
-                    format!("values of type {} can't be masked yet", at.type_name),
-                    "keep the column, or drop it on the source".to_owned(),
-                );
+        }
+    }
+
+    fn document(
+        &mut self,
+        at: Place<'_>,
+        rule: &ColumnRule,
+        document: fn(PathMasks) -> ColumnMask,
+    ) -> ColumnMask {
+        match rule.parts.as_deref() {
+            Some(Parts::Paths(rules, default)) => document(self.paths(at, rules, default)),
+            Some(_) => {
+                self.wrong_parts(at, "{ paths = { \"$.name\" = \"text\" }, default = \"deny\" }");
                 ColumnMask::Keep
             }
+            None => document(self.paths(at, &BTreeMap::new(), &of_all(rule))),
         }
+    }
+
+    fn hstore(&mut self, at: Place<'_>, rule: &ColumnRule) -> ColumnMask {
+        ColumnMask::Hstore(match rule.parts.as_deref() {
+            Some(Parts::Keys(rules, default)) => {
+                let path = |key: &String| JsonPath(vec![Step::Key(key.clone())]);
+                let rules = rules.iter().map(|(key, rule)| (path(key), rule.clone())).collect();
+                self.paths(at, &rules, default)
+            }
+            Some(_) => {
+                self.wrong_parts(at, "{ keys = { name = \"text\" }, default = \"deny\" }");
+                return ColumnMask::Keep;
+            }
+            None => self.paths(at, &BTreeMap::new(), &of_all(rule)),
+        })
+    }
+
+    fn bounds(
+        &mut self,
+        at: Place<'_>,
+        structure: &Structure,
+        bound: &Part,
+        rule: &ColumnRule,
+        range: impl FnOnce(MaskSpec) -> ColumnMask,
+    ) -> ColumnMask {
+        let value_type = match bound.structure {
+            Structure::Value(value_type) if mask::takes_bounds(value_type) => value_type,
+            _ => return self.unsupported(at),
+        };
+        let Some(spec) = self.spec(at, value_type, rule) else { return ColumnMask::Keep };
+        if value_type != ValueType::Numeric {
+            return range(spec);
+        }
+        if matches!(structure, Structure::Multirange(_)) {
+            return self.unsupported(at);
+        }
+        if !mask::is_injective(spec.mask, value_type, &spec.options) {
+            self.misfit(
+                at,
+                "mask_type_mismatch",
+                format!("numbers that bound a range need a permutation, not mask {}", rule.mask),
+                "\"numeric\", without noise".to_owned(),
+            );
+            return ColumnMask::Keep;
+        }
+        range(spec)
+    }
+
+    /// Lexemes of one vector differ, and have to afterwards.
+    fn lexemes(&mut self, at: Place<'_>, rule: &ColumnRule) -> ColumnMask {
+        let Some(spec) = self.spec(at, ValueType::Text, rule) else { return ColumnMask::Keep };
+        if mask::is_injective(spec.mask, ValueType::Text, &spec.options) {
+            return ColumnMask::TsVector(spec);
+        }
+        self.misfit(
+            at,
+            "mask_type_mismatch",
+            format!("lexemes need a permutation, which mask {} is not", rule.mask),
+            "\"alphanumeric\", or \"digits\"".to_owned(),
+        );
+        ColumnMask::Keep
+    }
+
+    fn unsupported(&mut self, at: Place<'_>) -> ColumnMask {
+        self.misfit(
+            at,
+            "unsupported_type",
+            format!("values of type {} can't be masked yet", at.type_name),
+            "keep the column, or drop it on the source".to_owned(),
+        );
+        ColumnMask::Keep
     }
 
     fn wrong_parts(&mut self, at: Place<'_>, remedy: &str) {
@@ -192,7 +280,7 @@ impl Planner {
     fn paths(
         &mut self,
         at: Place<'_>,
-        rules: &std::collections::BTreeMap<JsonPath, ColumnRule>,
+        rules: &BTreeMap<JsonPath, ColumnRule>,
         default: &PartDefault,
     ) -> PathMasks {
         let mut actions = Vec::new();
@@ -249,7 +337,12 @@ impl Planner {
     }
 }
 
-type Rules = std::collections::BTreeMap<String, ColumnRule>;
+type Rules = BTreeMap<String, ColumnRule>;
+
+/// A rule that names no path or key is for all of them.
+fn of_all(rule: &ColumnRule) -> PartDefault {
+    PartDefault::Rule(Box::new(rule.clone()))
+}
 
 /// A rule for every field, to paste.
 fn suggested_fields(fields: &[Field]) -> String {

@@ -162,11 +162,26 @@ pub(super) fn guess_structured(name: &str, structure: &Structure) -> Guess {
             });
             with_parts(Parts::Fields(rules.collect()), "guessed field by field")
         }
-        Structure::Jsonb => with_parts(
+        Structure::Json | Structure::Jsonb => with_parts(
             Parts::Paths(Default::default(), text()),
             "all of it is masked; name the paths that need another mask, or may stay",
         ),
-        _ => guess(name, None),
+        Structure::Hstore => with_parts(
+            Parts::Keys(Default::default(), text()),
+            "all of it is masked; name the keys that need another mask, or may stay",
+        ),
+        Structure::Range(bound) | Structure::Multirange(bound) => {
+            guess_structured(name, &bound.structure)
+        }
+        Structure::Xml => Guess {
+            rule: ColumnRule::new(MaskName::Text),
+            doubt: Some("its texts are masked, names of elements and attributes are not"),
+        },
+        Structure::TsVector => Guess {
+            rule: ColumnRule::new(MaskName::Alphanumeric),
+            doubt: Some("masked lexeme by lexeme"),
+        },
+        Structure::Unknown => guess(name, None),
     }
 }
 

@@ -113,11 +113,11 @@ impl Types {
             structure => structure,
         };
         let base = self.base(oid, &mut Vec::new());
-        (base.map(|row| row.name.clone()), structure, domains)
+        (base.map(|(_, row)| row.name.clone()), structure, domains)
     }
 
     /// What a type is over, if it is a domain, or else itself.
-    fn base(&self, oid: Oid, domains: &mut Vec<Oid>) -> Option<&TypeRow> {
+    fn base(&self, oid: Oid, domains: &mut Vec<Oid>) -> Option<(Oid, &TypeRow)> {
         let mut row = (oid, self.types.get(&oid)?);
         for _ in 0..MAX_DEPTH {
             let (oid, domain) = row;
@@ -129,11 +129,11 @@ impl Types {
             }
             row = (domain.base, self.types.get(&domain.base)?);
         }
-        Some(row.1)
+        Some(row)
     }
 
     fn structure(&self, oid: Oid, domains: &mut Vec<Oid>, depth: usize) -> Structure {
-        let Some(row) = self.base(oid, domains).filter(|_| depth < MAX_DEPTH) else {
+        let Some((oid, row)) = self.base(oid, domains).filter(|_| depth < MAX_DEPTH) else {
             return Structure::Unknown;
         };
         if let Some(value_type) = row.name.value_type() {
@@ -163,8 +163,25 @@ impl Types {
                 let fields: Vec<Field> = fields.collect();
                 if fields.is_empty() { Structure::Unknown } else { Structure::Composite(fields) }
             }
+            "r" => match row.subtype.and_then(|subtype| self.part(subtype, domains, depth)) {
+                Some(bound) => Structure::Range(Box::new(bound)),
+                None => Structure::Unknown,
+            },
+            "m" => match self
+                .multiranges
+                .get(&oid)
+                .map(|range| self.structure(*range, domains, depth + 1))
+            {
+                Some(Structure::Range(bound)) => Structure::Multirange(bound),
+                _ => Structure::Unknown,
+            },
             "b" => match (row.name.schema.as_str(), row.name.name.as_str()) {
+                ("pg_catalog", "json") => Structure::Json,
                 ("pg_catalog", "jsonb") => Structure::Jsonb,
+                ("pg_catalog", "xml") => Structure::Xml,
+                ("pg_catalog", "tsvector") => Structure::TsVector,
+                // An extension's, in whatever schema it was put.
+                (schema, "hstore") if schema != "pg_catalog" => Structure::Hstore,
                 _ => Structure::Unknown,
             },
             _ => Structure::Unknown,

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
-use super::scalar::{JsonbVisitor, UnknownPaths, Watch};
+use super::bounds::mask_bounds;
+use super::encoded::{JsonVisitor, mask_xml};
+use super::scalar::{JsonbVisitor, UnknownPaths, Watch, mask_hstore};
 use super::{ColumnMask, FieldMask};
-use crate::datum::{DatumError, ValueType, array, composite, jsonb};
+use crate::datum::{
+    DatumError, ValueType, array, composite, hstore, json, jsonb, range, tsvector, xml,
+};
 use crate::error::Result as MaskResult;
 use crate::mask::{Mask, MaskKey, Masker};
 
@@ -97,6 +101,27 @@ fn mask_part(
                 None => Err(DatumError("a composite value has more fields than its type")),
             })
         }
+        ColumnMask::Range { layout, bound } => {
+            let mut bounds = Vec::new();
+            range::range_bounds(value, *layout, &mut bounds)?;
+            mask_bounds(value, &bounds, bound, watch)
+        }
+        ColumnMask::Multirange { layout, bound } => {
+            let mut bounds = Vec::new();
+            range::multirange_bounds(value, *layout, &mut bounds)?;
+            mask_bounds(value, &bounds, bound, watch)
+        }
+        ColumnMask::Json(masks) => json::walk(value, 0, &mut JsonVisitor { masks, watch, buffer }),
         ColumnMask::Jsonb(masks) => jsonb::walk(value, 0, &mut JsonbVisitor { masks, watch }),
+        ColumnMask::Hstore(masks) => {
+            hstore::values(value, buffer, &mut |key, text| mask_hstore(masks, key, text, watch))
+        }
+        ColumnMask::Xml(masker) => {
+            xml::texts(value, &mut |place, text| mask_xml(masker, place, text, watch, buffer))
+        }
+        ColumnMask::TsVector(masker) => tsvector::rewrite(value, &mut |lexeme| {
+            (watch.original)(ValueType::Text, lexeme);
+            masker.apply(lexeme)
+        }),
     }
 }

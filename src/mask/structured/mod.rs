@@ -1,12 +1,15 @@
 //! Masks of values that hold values: each part has a mask of its own, and the frame around them
 //! stays what it is.
 
+mod bounds;
 mod column_masker;
+mod encoded;
 mod path_tree;
 mod scalar;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::bounds::takes_bounds;
 pub use self::column_masker::ColumnMasker;
 pub use self::path_tree::PathTree;
 pub use self::scalar::{PathAction, PathMasks, ScalarMask, UnknownPaths};
@@ -32,8 +35,30 @@ pub enum ColumnMask<M = MaskSpec> {
     },
     /// The fields of a composite, in `attnum` order, dropped ones included.
     Composite(Vec<FieldMask<M>>),
+    /// Both bounds of a range.
+    Range {
+        /// How a bound is laid out.
+        layout: Layout,
+        /// The bounds' mask.
+        bound: M,
+    },
+    /// All bounds of a multirange.
+    Multirange {
+        /// How a bound is laid out.
+        layout: Layout,
+        /// The bounds' mask.
+        bound: M,
+    },
+    /// Scalars in a `json`, by path.
+    Json(PathMasks<M>),
     /// Scalars in a `jsonb`, by path.
     Jsonb(PathMasks<M>),
+    /// Values of an `hstore`, by key: paths of one step.
+    Hstore(PathMasks<M>),
+    /// Texts of an `xml`.
+    Xml(M),
+    /// Lexemes of a `tsvector`.
+    TsVector(M),
 }
 
 /// What happens to a field of a composite.
@@ -64,7 +89,17 @@ impl<M> ColumnMask<M> {
                 });
                 ColumnMask::Composite(fields.collect::<Result<_, E>>()?)
             }
+            ColumnMask::Range { layout, bound } => {
+                ColumnMask::Range { layout: *layout, bound: f(bound)? }
+            }
+            ColumnMask::Multirange { layout, bound } => {
+                ColumnMask::Multirange { layout: *layout, bound: f(bound)? }
+            }
+            ColumnMask::Json(masks) => ColumnMask::Json(masks.try_map(f)?),
             ColumnMask::Jsonb(masks) => ColumnMask::Jsonb(masks.try_map(f)?),
+            ColumnMask::Hstore(masks) => ColumnMask::Hstore(masks.try_map(f)?),
+            ColumnMask::Xml(mask) => ColumnMask::Xml(f(mask)?),
+            ColumnMask::TsVector(mask) => ColumnMask::TsVector(f(mask)?),
         })
     }
 }

@@ -60,7 +60,7 @@ impl<M> PathMasks<M> {
 
     /// The action for a state of the tree.
     #[inline]
-    fn action(&mut self, state: usize) -> &mut PathAction<M> {
+    pub(super) fn action(&mut self, state: usize) -> &mut PathAction<M> {
         let PathMasks { tree, actions, default } = self;
         tree.action(state).and_then(|action| actions.get_mut(action)).unwrap_or(default)
     }
@@ -169,6 +169,27 @@ impl Visitor for JsonbVisitor<'_, '_, '_> {
                 *truth = mask.boolean;
                 Ok(())
             }
+        }
+    }
+}
+
+/// Masks the value under a key of an `hstore`.
+pub(super) fn mask_hstore(
+    masks: &mut PathMasks<Box<Masker<'_>>>,
+    key: &[u8],
+    value: &mut [u8],
+    watch: &mut Watch<'_>,
+) -> Result<(), DatumError> {
+    let state = masks.tree.member(0, key);
+    match masks.action(state) {
+        PathAction::Keep => Ok(()),
+        PathAction::Deny => {
+            watch.unknown.add(String::from_utf8_lossy(key).into_owned(), 1);
+            Ok(())
+        }
+        PathAction::Mask(mask) => {
+            (watch.original)(ValueType::Text, value);
+            mask.text.apply(value)
         }
     }
 }
