@@ -82,6 +82,13 @@ impl RelationPlan {
     }
 }
 
+impl RelationPlan {
+    /// True if any column's values are masked part by part.
+    pub fn has_structured_masks(&self) -> bool {
+        self.attributes.iter().any(AttributePlan::is_masked_by_parts)
+    }
+}
+
 /// One attribute: how it is stored and what happens to it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AttributePlan {
@@ -94,6 +101,13 @@ pub struct AttributePlan {
     /// True if rows written before `ADD COLUMN … DEFAULT` take their value from
     /// `pg_attribute.attmissingval`.
     pub has_missing: bool,
+}
+
+impl AttributePlan {
+    /// True if its values have parts with masks of their own.
+    pub fn is_masked_by_parts(&self) -> bool {
+        matches!(&self.action, Action::Mask(mask) if mask.value().is_none())
+    }
 }
 
 /// `attlen` and `attalign` of `pg_attribute`.

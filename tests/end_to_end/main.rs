@@ -17,3 +17,4 @@ mod masking;
 mod refusals;
 mod residue;
 mod sources;
+mod structured;
