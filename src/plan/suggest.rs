@@ -170,9 +170,15 @@ pub(super) fn guess_structured(name: &str, structure: &Structure) -> Guess {
             Parts::Keys(Default::default(), text()),
             "all of it is masked; name the keys that need another mask, or may stay",
         ),
-        Structure::Range(bound) | Structure::Multirange(bound) => {
-            guess_structured(name, &bound.structure)
+        Structure::Multirange(bound) if bound.structure == Structure::Value(ValueType::Numeric) => {
+            guess(name, None)
         }
+        Structure::Range(bound) | Structure::Multirange(bound) => match bound.structure {
+            Structure::Value(value_type) if mask::takes_bounds(value_type) => {
+                guess(name, Some(value_type))
+            }
+            _ => guess(name, None),
+        },
         Structure::Xml => Guess {
             rule: ColumnRule::new(MaskName::Text),
             doubt: Some("its texts are masked, names of elements and attributes are not"),

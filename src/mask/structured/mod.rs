@@ -6,6 +6,8 @@ mod column_masker;
 mod encoded;
 mod path_tree;
 mod scalar;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
