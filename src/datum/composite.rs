@@ -4,13 +4,16 @@ use super::DatumError;
 use super::structure::VARHDRSZ;
 use crate::page::{PageError, Storage, VarlenaForm, walk_attributes};
 
+/// What is called with each field.
+pub(crate) type Visit<'v> = dyn FnMut(usize, &mut [u8]) -> Result<(), DatumError> + 'v;
+
 /// Calls `visit` with the index and the bytes of each field that is present and not null.
 /// `buffer` is working memory.
 pub(crate) fn fields(
     composite: &mut [u8],
     storage: &[Storage],
     buffer: &mut Vec<u8>,
-    visit: &mut dyn FnMut(usize, &mut [u8]) -> Result<(), DatumError>,
+    visit: &mut Visit<'_>,
 ) -> Result<(), DatumError> {
     // The tuple begins with the varlena header, which is cut off or packed here.
     buffer.clear();

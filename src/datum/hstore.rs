@@ -15,7 +15,7 @@ const ENTRY_END: u32 = 0x3FFF_FFFF;
 pub(crate) fn values(
     hstore: &mut [u8],
     key: &mut Vec<u8>,
-    visit: &mut dyn FnMut(&[u8], &mut [u8]) -> Result<(), DatumError>,
+    mut visit: impl FnMut(&[u8], &mut [u8]) -> Result<(), DatumError>,
 ) -> Result<(), DatumError> {
     let header = u32_at(hstore, 0).ok_or(DatumError("an hstore has no header"))?;
     let count = (header & COUNT_MASK) as usize;

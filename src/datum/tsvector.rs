@@ -55,7 +55,7 @@ fn lexeme(head: &[u8], characters: &[u8], index: usize) -> Result<Lexeme, DatumE
     let cut = DatumError("a lexeme reaches past its tsvector");
     let entry = u32_at(head, 4 + 4 * index).ok_or(cut)?;
     let place = (entry >> PLACE_SHIFT) as usize;
-    let end = place + (entry >> LENGTH_SHIFT & LENGTH_MASK) as usize;
+    let end = place + ((entry >> LENGTH_SHIFT) & LENGTH_MASK) as usize;
     let positions = if entry & HAS_POSITIONS != 0 {
         let start = end.next_multiple_of(2);
         let number = characters.get(start..).and_then(|bytes| bytes.first_chunk::<2>());
@@ -100,9 +100,9 @@ fn arrange(
             let stored = characters.get_mut(start..start + positions.len()).ok_or(cut)?;
             stored.copy_from_slice(positions);
         }
-        let word = u32::from(positions.is_some()) * HAS_POSITIONS
-            | (text.len() as u32) << LENGTH_SHIFT
-            | (place as u32) << PLACE_SHIFT;
+        let word = (u32::from(positions.is_some()) * HAS_POSITIONS)
+            | ((text.len() as u32) << LENGTH_SHIFT)
+            | ((place as u32) << PLACE_SHIFT);
         entry.copy_from_slice(&word.to_le_bytes());
     }
     Ok(())

@@ -19,13 +19,13 @@ pub(crate) enum Place {
     Instruction,
 }
 
+/// What is called with each text.
+type Visit<'v> = dyn FnMut(Place, &mut [u8]) -> Result<(), DatumError> + 'v;
+
 /// Calls `visit` with each text that is data: content without the white space around it, values
 /// of attributes, CDATA, comments, and what processing instructions say. Names of elements and
 /// attributes, namespaces and `xml:` attributes are not.
-pub(crate) fn texts(
-    xml: &mut [u8],
-    visit: &mut dyn FnMut(Place, &mut [u8]) -> Result<(), DatumError>,
-) -> Result<(), DatumError> {
+pub(crate) fn texts(xml: &mut [u8], visit: &mut Visit<'_>) -> Result<(), DatumError> {
     let mut at = 0;
     while at < xml.len() {
         let rest = xml.get(at..).unwrap_or_default();
@@ -62,7 +62,7 @@ fn visit_trimmed(
     xml: &mut [u8],
     range: Range<usize>,
     place: Place,
-    visit: &mut dyn FnMut(Place, &mut [u8]) -> Result<(), DatumError>,
+    visit: &mut Visit<'_>,
 ) -> Result<(), DatumError> {
     let text = xml.get_mut(range).unwrap_or_default();
     let Some(start) = text.iter().position(|byte| !is_space(byte)) else { return Ok(()) };
@@ -76,7 +76,7 @@ fn delimited(
     start: usize,
     end: &[u8],
     place: Place,
-    visit: &mut dyn FnMut(Place, &mut [u8]) -> Result<(), DatumError>,
+    visit: &mut Visit<'_>,
 ) -> Result<usize, DatumError> {
     let len = find(xml.get(start..).unwrap_or_default(), end)
         .ok_or(DatumError("an xml section does not end"))?;
@@ -84,11 +84,7 @@ fn delimited(
     Ok(start + len + end.len())
 }
 
-fn instruction(
-    xml: &mut [u8],
-    start: usize,
-    visit: &mut dyn FnMut(Place, &mut [u8]) -> Result<(), DatumError>,
-) -> Result<usize, DatumError> {
+fn instruction(xml: &mut [u8], start: usize, visit: &mut Visit<'_>) -> Result<usize, DatumError> {
     let rest = xml.get(start..).unwrap_or_default();
     let len = find(rest, b"?>").ok_or(DatumError("an xml instruction does not end"))?;
     let target = rest.iter().take(len).position(is_space).unwrap_or(len);
@@ -114,11 +110,7 @@ fn declaration(xml: &[u8], start: usize) -> Result<usize, DatumError> {
 }
 
 /// An opening tag, from behind its `<`.
-fn element(
-    xml: &mut [u8],
-    start: usize,
-    visit: &mut dyn FnMut(Place, &mut [u8]) -> Result<(), DatumError>,
-) -> Result<usize, DatumError> {
+fn element(xml: &mut [u8], start: usize, visit: &mut Visit<'_>) -> Result<usize, DatumError> {
     let broken = DatumError("an xml tag is broken");
     let is_name = |byte: &u8| !is_space(byte) && !matches!(*byte, b'=' | b'>' | b'/' | b'<');
     let run = |xml: &[u8], at: usize, of: &dyn Fn(&u8) -> bool| {

@@ -131,5 +131,5 @@ fn action(assignments: &Assignments, relation: &Relation, column: &Column) -> Ac
     assignments
         .mask(id)
         .and_then(|assignment| planned_mask(column, assignment))
-        .map_or(Action::Keep, Action::Mask)
+        .map_or(Action::Keep, |mask| Action::Mask(Box::new(mask)))
 }

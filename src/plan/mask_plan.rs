@@ -125,7 +125,7 @@ pub enum Action {
     /// They stay.
     Keep,
     /// They are masked.
-    Mask(ColumnMask),
+    Mask(Box<ColumnMask>),
     /// The column is dropped: what is left of it is zeroed.
     Zero,
 }

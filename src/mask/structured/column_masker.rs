@@ -114,7 +114,7 @@ fn mask_part(
         ColumnMask::Json(masks) => json::walk(value, 0, &mut JsonVisitor { masks, watch, buffer }),
         ColumnMask::Jsonb(masks) => jsonb::walk(value, 0, &mut JsonbVisitor { masks, watch }),
         ColumnMask::Hstore(masks) => {
-            hstore::values(value, buffer, &mut |key, text| mask_hstore(masks, key, text, watch))
+            hstore::values(value, buffer, |key, text| mask_hstore(masks, key, text, watch))
         }
         ColumnMask::Xml(masker) => {
             xml::texts(value, &mut |place, text| mask_xml(masker, place, text, watch, buffer))
