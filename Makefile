@@ -12,12 +12,15 @@ TOOLS := $(abspath $(TARGET_DIR))/tools
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(TOOLS)/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
+# What test-matrix runs on.
+MAJORS ?= 13 14 15 16 17 18
+
 # Each test that starts servers wants a core for itself.
 export RUST_TEST_THREADS ?= 2
 
 .PHONY: help
 help: ## list the chores
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## show thinveil on a production cluster made for the purpose
@@ -28,6 +31,17 @@ demo: ## show thinveil on a production cluster made for the purpose
 test: ## run all tests
 	@tools/install-prerequisites --tests
 	cargo test --workspace
+
+.PHONY: test-matrix
+test-matrix: ## run the end-to-end tests on PostgreSQL 13 to 18, servers from npm
+	@tools/install-prerequisites --tests
+	cargo test --test end_to_end --no-run
+	@failed=; for major in $(MAJORS); do \
+		echo "PostgreSQL $$major"; \
+		THINVEIL_TEST_MAJOR=$$major cargo test --test end_to_end -- --skip majors:: \
+			|| failed="$$failed $$major"; \
+	done; \
+	if [[ -n "$$failed" ]]; then echo "failed on:$$failed" >&2; exit 1; fi
 
 .PHONY: lint
 lint: prerequisites $(CARGO_DENY) ## formatting, clippy, documentation, tidy, licences

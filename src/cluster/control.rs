@@ -47,6 +47,8 @@ fn layout(major: PgMajor) -> Layout {
     match major.number() {
         // 18 added default_char_signedness before the nonce.
         18 => Layout { pg_control_version: 1800, crc: 292 },
+        // 17 put wal_level where the latest checkpoint's copy had padding.
+        17 => Layout { pg_control_version: 1700, crc: 288 },
         _ => Layout { pg_control_version: 1300, crc: 288 },
     }
 }

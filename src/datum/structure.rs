@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DatumError, ValueType};
+use super::{DatumError, EnumLabels, ValueType};
 use crate::page::{Storage, Varlena, VarlenaForm};
 
 /// How values of a type are put together, domains resolved to what they are over.
@@ -10,6 +10,8 @@ use crate::page::{Storage, Varlena, VarlenaForm};
 pub enum Structure {
     /// A value that a mask takes as a whole.
     Value(ValueType),
+    /// A label.
+    Enum(EnumLabels),
     /// Any number of elements of one type, in any dimensions.
     Array(Box<Part>),
     /// A composite type, or the row type of a table.

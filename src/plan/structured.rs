@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::assignment::Assignment;
+use super::scope::Scope;
 use crate::cluster::catalog::Column;
-use crate::datum::{Field, Part, Structure, ValueType};
+use crate::datum::{Encoding, EnumLabels, Field, Part, Structure, ValueType};
 use crate::mask::{
     self, ColumnMask, FieldMask, MaskSpec, PathAction, PathMasks, PathTree, ScalarMask,
 };
@@ -20,19 +21,28 @@ pub(super) struct Misfit {
 }
 
 /// The mask that an assignment means for a column; `None` where they do not go together.
-pub(super) fn planned_mask(column: &Column, assignment: &Assignment) -> Option<ColumnMask> {
-    column_mask(column, assignment).ok()
+pub(super) fn planned_mask(
+    scope: &Scope<'_>,
+    column: &Column,
+    assignment: &Assignment,
+) -> Option<ColumnMask> {
+    column_mask(scope, column, assignment).ok()
 }
 
 /// The mask that an assignment means for a column, or every reason why there is none.
 pub(super) fn column_mask(
+    scope: &Scope<'_>,
     column: &Column,
     assignment: &Assignment,
 ) -> Result<ColumnMask, Vec<Misfit>> {
-    let mut planner = Planner { misfits: Vec::new() };
-    let structure = match column.value_type() {
-        Some(value_type) => &Structure::Value(value_type),
-        None => &column.structure,
+    // Text in an encoding that is none of these has been refused.
+    let encoding = Encoding::from_name(&scope.database.info.encoding).unwrap_or_default();
+    let mut planner = Planner { encoding, misfits: Vec::new() };
+    let labels = column.base_type.as_ref().and_then(|base| base.labels.clone());
+    let structure = match (column.value_type(), labels) {
+        (Some(_), Some(labels)) => &Structure::Enum(labels),
+        (Some(value_type), None) => &Structure::Value(value_type),
+        (None, _) => &column.structure,
     };
     let mut rule = assignment.rule();
     // What a rule leaves open here has been settled.
@@ -51,6 +61,7 @@ struct Place<'a> {
 }
 
 struct Planner {
+    encoding: Encoding,
     misfits: Vec<Misfit>,
 }
 
@@ -77,6 +88,7 @@ impl Planner {
                 Some(spec) => ColumnMask::Value(spec),
                 None => ColumnMask::Keep,
             },
+            (Structure::Enum(labels), None) => self.label(at, labels, rule),
             (Structure::Composite(fields), Some(Parts::Fields(rules))) => {
                 self.check_names(at, fields, rules);
                 let fields = fields.iter().map(|field| self.field(at, field, rules));
@@ -240,8 +252,26 @@ impl Planner {
             mask: rule.mask,
             domain: rule.domain().to_owned(),
             value_type,
+            encoding: self.encoding,
             options: rule.options.clone(),
+            labels: EnumLabels::default(),
         })
+    }
+
+    fn label(&mut self, at: Place<'_>, labels: &EnumLabels, rule: &ColumnRule) -> ColumnMask {
+        let Some(spec) = self.spec(at, ValueType::Enum, rule) else { return ColumnMask::Keep };
+        if let (MaskName::Constant, Some(value)) = (rule.mask, &rule.options.value)
+            && labels.named(value).is_none()
+        {
+            let known: Vec<&str> = labels.0.iter().map(|(_, label)| label.as_str()).collect();
+            self.misfit(
+                at,
+                "mask_options",
+                format!("{value:?} is no label of type {}", at.type_name),
+                format!("labels of this type: {}", known.join(", ")),
+            );
+        }
+        ColumnMask::Value(MaskSpec { labels: labels.clone(), ..spec })
     }
 
     fn check_names(&mut self, at: Place<'_>, fields: &[Field], rules: &Rules) {
@@ -305,7 +335,9 @@ impl Planner {
             mask,
             domain: rule.domain.clone().unwrap_or_else(|| mask.as_str().to_owned()),
             value_type,
+            encoding: self.encoding,
             options: options.clone(),
+            labels: EnumLabels::default(),
         };
         let fits = |value_type| {
             mask::supports(rule.mask, value_type)

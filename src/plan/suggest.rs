@@ -91,8 +91,8 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
     if relation.kind == RelationKind::Table && relation.access_method.as_deref() != Some("heap") {
         return keep("the table is not stored as heap");
     }
-    let is_text = value_type
-        .is_none_or(|value_type| matches!(value_type, ValueType::Text | ValueType::Bpchar));
+    let is_text =
+        value_type.is_none_or(|value_type| value_type.is_text() || value_type == ValueType::Ltree);
     if is_text && !matches!(database.info.encoding.as_str(), "UTF8" | "SQL_ASCII") {
         return keep("text is masked in UTF8 alone");
     }
@@ -154,6 +154,7 @@ pub(super) fn guess_structured(name: &str, structure: &Structure) -> Guess {
     let text = || PartDefault::Rule(Box::new(ColumnRule::new(MaskName::Text)));
     match structure {
         Structure::Value(value_type) => guess(name, Some(*value_type)),
+        Structure::Enum(_) => guess(name, Some(ValueType::Enum)),
         Structure::Array(element) => guess_structured(name, &element.structure),
         Structure::Composite(fields) => {
             let live = fields.iter().filter(|field| !field.dropped);
@@ -199,7 +200,9 @@ fn keep(why: &'static str) -> Guess {
 fn injective_mask(wanted: MaskName, value_type: ValueType) -> Option<MaskName> {
     let preferred =
         if wanted == MaskName::Phone { MaskName::Digits } else { MaskName::Alphanumeric };
-    [preferred, MaskName::Integer, MaskName::Numeric, MaskName::Uuid].into_iter().find(|&mask| {
+    let others =
+        [MaskName::Integer, MaskName::Numeric, MaskName::Uuid, MaskName::Ip, MaskName::Enum];
+    [preferred].into_iter().chain(others).find(|&mask| {
         mask::supports(mask, value_type)
             && mask::is_injective(mask, value_type, &ColumnRule::new(mask).options)
     })

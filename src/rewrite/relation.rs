@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::heap::{Column, HeapRewriter};
+use super::heap::{Column, HeapRewriter, MaskedColumn};
 use super::missing::{MissingColumn, MissingRewriter};
 use super::pass::{Target, Workspace};
 use super::sample::Sampler;
@@ -42,7 +42,7 @@ impl Totals {
     fn absorb(&self, relation: usize, attribute: usize, of: ValueType, sampler: Sampler) {
         let mut all = self.samplers.lock().unwrap_or_else(PoisonError::into_inner);
         match all.entry((relation, attribute, of)) {
-            Entry::Occupied(mut drawn) => drawn.get_mut().absorb(sampler),
+            Entry::Occupied(mut drawn) => drawn.get_mut().absorb(&sampler),
             Entry::Vacant(vacant) => {
                 vacant.insert(sampler);
             }
@@ -99,11 +99,11 @@ impl<'a> Relation<'a> {
     fn rewriter(&self) -> HeapRewriter<'_> {
         let columns = self.plan.attributes.iter().zip(&self.masks);
         let columns = columns.map(|(attribute, mask)| match (&attribute.action, mask) {
-            (Action::Mask(_), Some(ColumnMask::Value(mask))) => Column::Mask {
-                masker: Box::new(mask.masker()),
-                value_type: mask.value_type(),
-                sampler: Sampler::new(self.sample_size),
-            },
+            (Action::Mask(_), Some(ColumnMask::Value(mask))) => {
+                let sampler = Sampler::new(self.sample_size);
+                let masker = mask.masker();
+                Column::Mask(Box::new(MaskedColumn::new(masker, mask.value_type(), sampler)))
+            }
             (Action::Mask(_), Some(mask)) => {
                 Column::Structured(Box::new(StructuredColumn::new(mask.masker(), self.sample_size)))
             }
@@ -165,7 +165,8 @@ impl<'a> HeapWorker<'a> {
         }
         for (attribute, column) in rewriter.into_columns().enumerate() {
             match column {
-                Column::Mask { value_type, sampler, .. } => {
+                Column::Mask(column) => {
+                    let (value_type, sampler) = column.into_sampler();
                     self.totals.absorb(relation, attribute, value_type, sampler);
                 }
                 Column::Structured(column) => {
@@ -245,7 +246,7 @@ impl Drop for MissingWorker<'_> {
                 let mut all = self.totals.samplers.lock().unwrap_or_else(PoisonError::into_inner);
                 for (value_type, constant) in column.constants {
                     if let Some(sampler) = all.get_mut(&(place.0, place.1, value_type)) {
-                        sampler.exclude(vec![constant]);
+                        sampler.exclude(&[constant]);
                     }
                 }
                 drop(all);

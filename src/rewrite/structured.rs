@@ -28,6 +28,7 @@ impl<'m> StructuredColumn<'m> {
             masked += 1;
             let sampler = samplers.entry(value_type).or_insert_with(|| Sampler::new(*sample_size));
             sampler.offer(value_type, part);
+            sampler.count(value_type, std::iter::once(part.len()));
         })?;
         Ok(masked)
     }

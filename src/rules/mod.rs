@@ -9,6 +9,7 @@ mod mask_name;
 mod nearest;
 mod parts;
 mod read;
+mod read_database;
 mod read_parts;
 mod rule_set;
 mod write;
@@ -21,5 +22,8 @@ pub use json_path::{JsonPath, NoPath, Step};
 pub use mask_name::{MaskName, UnknownMask};
 pub use nearest::{did_you_mean, nearest};
 pub use parts::{PartDefault, Parts};
-pub use rule_set::{ColumnRule, DatabaseRules, MaskOptions, RuleSet, TableRules, Unlisted};
+pub use rule_set::{
+    ColumnRule, DatabaseRules, LargeObjects, MaskOptions, RuleSet, TableRules, Unlisted,
+    UnlistedDatabases,
+};
 pub use write::{database_header, rule_line, table_header};

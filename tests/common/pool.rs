@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::cluster::Queries;
 use super::sandbox::Sandbox;
+use super::servers::Servers;
 
 /// The key that tests mask with, in hex.
 pub(crate) const TEST_KEY: &str =
@@ -76,6 +77,7 @@ impl fmt::Debug for Outcome {
 pub(crate) struct Pool {
     dir: PathBuf,
     ports: String,
+    program: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
 }
 
@@ -87,9 +89,15 @@ impl Pool {
 
     /// A pool in this directory.
     pub(crate) fn init(dir: &Path, driver: &str) -> Pool {
+        Pool::init_with(dir, driver, &[env!("CARGO_BIN_EXE_thinveil")])
+    }
+
+    /// A pool whose every verb is run by this program: it takes the binary's arguments.
+    pub(crate) fn init_with(dir: &Path, driver: &str, program: &[&str]) -> Pool {
         let pool = Pool {
             dir: dir.to_path_buf(),
             ports: next_ports(),
+            program: program.iter().map(|&part| part.to_owned()).collect(),
             env: vec![("THINVEIL_KEY".into(), TEST_KEY.into())],
         };
         pool.run(&["pool", "init", "--driver", driver]).expect_code(0);
@@ -107,9 +115,18 @@ impl Pool {
 
     /// The binary with `--pool` and `--json`, not started yet.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_thinveil"));
-        command.arg("--pool").arg(&self.dir).arg("--json").args(arguments);
+        self.command_for_people(&[&["--json"], arguments].concat())
+    }
+
+    /// The binary with `--pool`, not started yet.
+    pub(crate) fn command_for_people(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program[0]);
+        command.args(&self.program[1..]).arg("--pool").arg(&self.dir).args(arguments);
         command.env_remove("THINVEIL_POOL").env_remove("THINVEIL_PG_BIN");
+        let servers = Servers::tested();
+        if !servers.are_debians() {
+            command.env("THINVEIL_PG_BIN", servers.bin());
+        }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

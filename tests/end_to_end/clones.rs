@@ -1,6 +1,5 @@
 //! Clones: apart from each other, reset at once, reached by password alone.
 
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
@@ -226,53 +225,6 @@ fn a_clone_never_archives_replicates_or_preloads_what_production_did() {
     let snapshot = pool.snapshot(raw.source(), allowed.path(), &[]);
     let clone = pool.clone_of(&snapshot.id, &[]);
     assert_eq!(setting(&clone, "shared_preload_libraries"), "pg_stat_statements");
-}
-
-#[test]
-fn a_taken_port_is_busy_and_a_range_is_searched() {
-    let sandbox = Sandbox::new();
-    let (pool, snapshot) = small(&sandbox);
-    let first: u16 = pool.ports().split("..").next().unwrap().parse().unwrap();
-    let clone = pool.clone_of(&snapshot.id, &["--port", &first.to_string()]);
-    assert_eq!(clone.port(), first);
-    let create =
-        |port: &str| pool.run(&["clone", "create", "--snapshot", &snapshot.id, "--port", port]);
-    let outcome = create(&first.to_string()).expect_code(5);
-    assert!(outcome.text().contains(&first.to_string()), "{outcome:?}");
-    let stranger = TcpListener::bind(("127.0.0.1", first + 1)).unwrap();
-    create(&(first + 1).to_string()).expect_code(5);
-    assert_eq!(pool.ids("clone").len(), 1);
-    let next = pool.clone_of(&snapshot.id, &["--ports", &format!("{first}..{}", first + 3)]);
-    assert_eq!(next.port(), first + 2);
-    let full = format!("{first}..{}", first + 1);
-    pool.run(&["clone", "create", "--snapshot", &snapshot.id, "--ports", &full]).expect_code(5);
-    drop(stranger);
-    // A stopped clone's port stays its own.
-    pool.json(&["clone", "stop", &clone.id]);
-    create(&first.to_string()).expect_code(5);
-    assert_eq!(pool.entries("clones").len(), 2);
-}
-
-#[test]
-fn callers_at_the_same_time_get_ports_of_their_own() {
-    let sandbox = Sandbox::new();
-    let (pool, snapshot) = small(&sandbox);
-    let children: Vec<_> = (0..4)
-        .map(|_| pool.command(&["clone", "create", "--snapshot", &snapshot.id]).spawn().unwrap())
-        .collect();
-    let mut ports = Vec::new();
-    for child in children {
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        let port = json["port"].as_u64().unwrap();
-        assert!((6000..6100).contains(&port), "{port}");
-        ports.push(port);
-    }
-    ports.sort_unstable();
-    ports.dedup();
-    assert_eq!(ports.len(), 4, "{ports:?}");
-    assert_eq!(pool.ids("clone").len(), 4);
 }
 
 #[test]

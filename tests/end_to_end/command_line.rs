@@ -212,9 +212,8 @@ fn without_json_a_person_reads_text_and_progress_is_on_standard_error() {
     let sandbox = Sandbox::new();
     let (source, rules) = small_source(&sandbox);
     let pool = Pool::new(&sandbox);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_thinveil"));
-    command.env("THINVEIL_POOL", pool.dir()).env("THINVEIL_KEY", crate::common::TEST_KEY);
-    command.args(["snapshot", "create", "--source", &source, "--rules"]).arg(rules.path());
+    let mut command = pool.command_for_people(&["snapshot", "create", "--source", &source]);
+    command.arg("--rules").arg(rules.path());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let text = stdout(&output);
@@ -225,6 +224,9 @@ fn without_json_a_person_reads_text_and_progress_is_on_standard_error() {
     for stage in ["rewrite", "audit"] {
         assert!(progress.contains(stage) || text.contains(stage), "{stage}: {progress}{text}");
     }
+    let mut list = Command::new(env!("CARGO_BIN_EXE_thinveil"));
+    let output = list.env("THINVEIL_POOL", pool.dir()).args(["snapshot", "list"]).output().unwrap();
+    assert!(stdout(&output).contains(&source), "the pool by its variable: {output:?}");
 }
 
 #[test]

@@ -9,12 +9,18 @@ mod common;
 
 mod clones;
 mod command_line;
+mod dependencies;
 mod drivers;
+mod encodings;
+mod hosts;
 mod interruptions;
 mod judge_faults;
 mod majors;
 mod masking;
+mod ordinary_user;
+mod ports;
 mod refusals;
 mod residue;
 mod sources;
 mod structured;
+mod types;

@@ -93,10 +93,9 @@ fn unlisted_columns_are_listed_all_with_their_types_and_lines_to_paste() {
 fn a_refusal_reads_well_without_json() {
     let attempt = Attempt::new("CREATE TABLE a (id integer, email text, note text)");
     let rules = Rules::for_tables(&attempt.sandbox, "rules.toml", "postgres", &[]);
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_thinveil"));
-    command.arg("--pool").arg(attempt.pool.dir()).args(["snapshot", "create", "--source"]);
-    command.arg(attempt.raw.source()).arg("--rules").arg(rules.path());
-    command.envs(attempt.pool.env.iter().map(|(name, value)| (name, value)));
+    let create = ["snapshot", "create", "--source", attempt.raw.source()];
+    let mut command = attempt.pool.command_for_people(&create);
+    command.arg("--rules").arg(rules.path());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(3));
     let text = String::from_utf8(output.stderr).unwrap();

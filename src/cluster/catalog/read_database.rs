@@ -65,6 +65,7 @@ pub fn read_database(client: &mut Client, info: &DatabaseInfo) -> Result<Databas
         .map(|relation| (relation.oid, relation.live_columns().map(|c| c.attnum).collect()))
         .collect();
     let (checks, domains) = read_objects::checks(client, &attributes, &types)?;
+    let (large_objects, pg_largeobject) = read_objects::large_objects(client)?;
     Ok(Database {
         info: info.clone(),
         indexes: read_objects::indexes(client, &attributes, &parents)?,
@@ -73,7 +74,8 @@ pub fn read_database(client: &mut Client, info: &DatabaseInfo) -> Result<Databas
         domains,
         derivations: read_objects::derivations(client, &attributes)?,
         statistics: read_objects::statistics(client, major, &attributes)?,
-        large_objects: read_objects::large_objects(client)?,
+        large_objects,
+        pg_largeobject,
         pg_attribute: read_pg_attribute(client)?,
         relations,
     })

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use postgres::Client;
+use postgres::{Client, Row};
 
 use super::read_database::alignment;
 use super::relation::TypeName;
 use super::sql;
 use super::value::{cell, oid, rows};
-use crate::datum::{Field, Layout, Part, Structure};
+use crate::datum::{EnumLabels, Field, Layout, Part, Structure};
 use crate::error::Result;
 use crate::ids::{Oid, PgMajor};
 
@@ -41,6 +41,13 @@ struct TypeRow {
     printed: String,
 }
 
+/// An enum's labels.
+fn labels(row: &Row, what: &'static str) -> Result<EnumLabels> {
+    let oids = cell::<Option<Vec<u32>>>(row, 14, what)?.unwrap_or_default();
+    let names = cell::<Option<Vec<String>>>(row, 15, what)?.unwrap_or_default();
+    Ok(EnumLabels(oids.into_iter().zip(names).collect()))
+}
+
 struct AttributeRow {
     name: String,
     type_oid: Oid,
@@ -63,12 +70,18 @@ impl Types {
             if let Some(multirange) = cell::<Option<u32>>(&row, 10, what)? {
                 types.multiranges.insert(Oid(multirange), type_oid);
             }
+            let kind: String = cell(&row, 3, what)?;
             let default_order: bool = cell(&row, 12, what)?;
             types.types.insert(
                 type_oid,
                 TypeRow {
-                    name: TypeName { schema: cell(&row, 1, what)?, name: cell(&row, 2, what)? },
-                    kind: cell(&row, 3, what)?,
+                    name: TypeName {
+                        schema: cell(&row, 1, what)?,
+                        name: cell(&row, 2, what)?,
+                        extension: cell(&row, 13, what)?,
+                        labels: if kind == "e" { Some(labels(&row, what)?) } else { None },
+                    },
+                    kind,
                     base: oid(&row, 4, what)?,
                     layout: Layout {
                         len: cell(&row, 5, what)?,
@@ -109,7 +122,7 @@ impl Types {
         let mut domains = Vec::new();
         let structure = match self.structure(oid, &mut domains, 0) {
             // A column's own is known by its base type.
-            Structure::Value(_) => Structure::Unknown,
+            Structure::Value(_) | Structure::Enum(_) => Structure::Unknown,
             structure => structure,
         };
         let base = self.base(oid, &mut Vec::new());
@@ -137,7 +150,8 @@ impl Types {
             return Structure::Unknown;
         };
         if let Some(value_type) = row.name.value_type() {
-            return Structure::Value(value_type);
+            let labels = row.name.labels.clone();
+            return labels.map_or(Structure::Value(value_type), Structure::Enum);
         }
         match row.kind.as_str() {
             "b" if row.element != Oid(0) && row.layout.len == -1 => {
@@ -180,8 +194,9 @@ impl Types {
                 ("pg_catalog", "jsonb") => Structure::Jsonb,
                 ("pg_catalog", "xml") => Structure::Xml,
                 ("pg_catalog", "tsvector") => Structure::TsVector,
-                // An extension's, in whatever schema it was put.
-                (schema, "hstore") if schema != "pg_catalog" => Structure::Hstore,
+                (_, "hstore") if row.name.extension.as_deref() == Some("hstore") => {
+                    Structure::Hstore
+                }
                 _ => Structure::Unknown,
             },
             _ => Structure::Unknown,

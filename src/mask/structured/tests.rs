@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::datum::{DatumError, ValueType, numeric};
+use crate::datum::{DatumError, Encoding, EnumLabels, ValueType, numeric};
 use crate::mask::{Mask, MaskKey};
 use crate::rules::{JsonPath, MaskName, MaskOptions};
 
@@ -22,7 +22,14 @@ fn stored(hex: &str) -> Vec<u8> {
 
 fn spec(mask: MaskName, value_type: ValueType) -> MaskSpec {
     let domain = mask.as_str().to_owned();
-    MaskSpec { mask, domain, value_type, options: MaskOptions::default() }
+    MaskSpec {
+        mask,
+        domain,
+        value_type,
+        encoding: Encoding::default(),
+        options: MaskOptions::default(),
+        labels: EnumLabels::default(),
+    }
 }
 
 fn text(mask: MaskName) -> ColumnMask {

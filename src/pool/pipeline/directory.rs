@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cluster::sandbox::Owner;
 use crate::cluster::{config, find_postmaster};
 use crate::error::{Error, Refusal, Result};
 use crate::ids::{Oid, PgMajor};
@@ -42,6 +43,8 @@ pub(super) fn inspect(path: &Path) -> Result<PgMajor> {
         ))
     })?;
     refuse_running(path)?;
+    // Said before anything is copied that could not be given to its owner.
+    Owner::of(path)?;
     let label = std::fs::read_to_string(path.join("backup_label")).unwrap_or_default();
     if label.contains("INCREMENTAL FROM LSN") {
         return Err(invalid(

@@ -75,7 +75,7 @@ impl Pool {
                 what: format!("a clone named {name:?} exists; give another name, or destroy it"),
             });
         }
-        let port = port::choose(request.ports, &records, &[])?;
+        let port = port::choose(request.ports, &request.listen, &records, &[])?;
         let dir = self.clones_dir().join(&id);
         make_dir(&dir)?;
         let lock = Lock::wait(&dir.join("lock"), "the clone")?;
@@ -141,7 +141,8 @@ impl ThinClone {
                     let _guard = self.pool.lock()?;
                     let mut records = self.pool.clone_records()?;
                     records.retain(|record| record.id != self.record.id);
-                    self.record.port = port::choose(request.ports, &records, &tried)?;
+                    self.record.port =
+                        port::choose(request.ports, &request.listen, &records, &tried)?;
                     record::write_unsynced(&self.dir.join("clone.json"), &self.record)?;
                 }
                 other => break other?,

@@ -80,7 +80,7 @@ impl ThinClone {
     ) -> Result<()> {
         let data_dir = self.data_dir();
         let owner = Owner::of(&data_dir)?;
-        if !port::is_free(self.record.port) {
+        if !port::is_free(self.record.port, &self.record.listen) {
             return Err(port::busy(self.record.port, None));
         }
         forget_server(&data_dir)?;
