@@ -7,6 +7,7 @@ use super::blank::blank;
 use super::packed::Packer;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::sample::Sampler;
+use super::structured::StructuredColumn;
 use crate::datum::{DatumError, ValueType};
 use crate::mask::Masker;
 use crate::page::{
@@ -18,6 +19,35 @@ pub(super) enum Column<'m> {
     Keep,
     Zero,
     Mask(Box<MaskedColumn<'m>>),
+    Structured(Box<StructuredColumn<'m>>),
+}
+
+impl Column<'_> {
+    /// Masks one value that is not plain on a page, and counts what it masked. `text` gets the
+    /// parts of it that are text and may become any other.
+    pub(super) fn mask_value(
+        &mut self,
+        value: &mut [u8],
+        text: &mut Vec<Range<usize>>,
+    ) -> Result<u64, DatumError> {
+        match self {
+            Column::Mask(column) => {
+                text.extend(column.value_type.is_text().then_some(0..value.len()));
+                column.mask_value(value)?;
+                Ok(1)
+            }
+            Column::Structured(column) => column.apply(value, text),
+            Column::Keep | Column::Zero => Err(DatumError("a column is not masked")),
+        }
+    }
+
+    /// True unless texts are in another server encoding.
+    pub(super) fn is_utf8(&self) -> bool {
+        match self {
+            Column::Mask(column) => column.masker.is_utf8(),
+            _ => true,
+        }
+    }
 }
 
 /// A masked column: its values are collected over a page and masked together.
@@ -46,23 +76,18 @@ impl<'m> MaskedColumn<'m> {
         MaskedColumn { masker, value_type, sampler, values: Vec::new() }
     }
 
-    /// Masks one value that is not plain on a page. `text` gets the parts of it that are text.
-    pub(super) fn mask_value(
-        &mut self,
-        value: &mut [u8],
-        text: &mut Vec<Range<usize>>,
-    ) -> Result<(), DatumError> {
+    /// Masks one value that is not plain on a page.
+    fn mask_value(&mut self, value: &mut [u8]) -> Result<(), DatumError> {
         let MaskedColumn { masker, value_type, sampler, .. } = self;
         let whole = 0..value.len();
-        text.extend(value_type.is_text().then(|| whole.clone()));
         sampler.count(*value_type, std::iter::once(value.len()));
         let original = |value: &[u8]| sampler.offer(*value_type, value);
         masker.apply_all(value, &[whole], Range::clone, original).map_err(|(_, error)| error)
     }
 
-    /// True unless texts are in another server encoding.
-    pub(super) fn is_utf8(&self) -> bool {
-        self.masker.is_utf8()
+    /// The type of its values, and the sample of them.
+    pub(super) fn into_sampler(self) -> (ValueType, Sampler) {
+        (self.value_type, self.sampler)
     }
 
     /// Masks the values collected on a page.
@@ -111,23 +136,20 @@ impl<'m> HeapRewriter<'m> {
         compressed: bool,
         stored: &mut [u8],
     ) -> Result<(), DatumError> {
-        let Some(Column::Mask(column)) = self.columns.get_mut(usize::from(attribute)) else {
-            return Err(DatumError("a TOAST value belongs to no masked column"));
+        let Some(column) = self.columns.get_mut(usize::from(attribute)) else {
+            return Err(DatumError("a TOAST value belongs to no column"));
         };
-        self.values_masked += 1;
-        if compressed {
-            self.packer.mask(column, stored)
+        self.values_masked += if compressed {
+            self.packer.mask(column, stored)?
         } else {
-            column.mask_value(stored, &mut Vec::new())
-        }
+            column.mask_value(stored, &mut Vec::new())?
+        };
+        Ok(())
     }
 
-    /// The samplers of its masked columns, by attribute index.
-    pub(super) fn into_samplers(self) -> impl Iterator<Item = (usize, Sampler)> + use<'m> {
-        self.columns.into_iter().enumerate().filter_map(|(index, column)| match column {
-            Column::Mask(column) => Some((index, column.sampler)),
-            Column::Keep | Column::Zero => None,
-        })
+    /// Its columns, with what they have gathered.
+    pub(super) fn into_columns(self) -> impl Iterator<Item = Column<'m>> {
+        self.columns.into_iter()
     }
 }
 
@@ -171,7 +193,7 @@ impl TupleRewriter for HeapRewriter<'_> {
                         _ => {}
                     }
                 }
-                Some(Column::Mask(column)) => {
+                Some(column @ (Column::Mask(_) | Column::Structured(_))) => {
                     let unsupported = |what| Fault::Unsupported {
                         what,
                         attribute: attribute.index,
@@ -183,8 +205,9 @@ impl TupleRewriter for HeapRewriter<'_> {
                             // `va_tcinfo` is a header to the page, and part of the value here.
                             let start = attribute.start + 4;
                             let stored = out.get_mut(start..attribute.end).unwrap_or_default();
-                            packer.mask(column, stored).map_err(|error| unsupported(error.0))?;
-                            *values_masked += 1;
+                            *values_masked += packer
+                                .mask(column, stored)
+                                .map_err(|error| unsupported(error.0))?;
                             ranges.allow(offset + start + 4, offset + attribute.end);
                             return Ok(());
                         }
@@ -194,11 +217,20 @@ impl TupleRewriter for HeapRewriter<'_> {
                         }
                     }
                     let payload = payload(&attribute);
-                    column.values.push(Value {
-                        line_pointer,
-                        start: (offset + payload.start) as u16,
-                        end: (offset + payload.end) as u16,
-                    });
+                    match column {
+                        Column::Mask(column) => column.values.push(Value {
+                            line_pointer,
+                            start: (offset + payload.start) as u16,
+                            end: (offset + payload.end) as u16,
+                        }),
+                        Column::Structured(column) => {
+                            let value = out.get_mut(payload).unwrap_or_default();
+                            *values_masked += column
+                                .apply(value, &mut Vec::new())
+                                .map_err(|error| unsupported(error.0))?;
+                        }
+                        Column::Keep | Column::Zero => {}
+                    }
                 }
             }
             let payload = payload(&attribute);

@@ -6,12 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use super::pass::{Pass, Target, Task, Workspace, in_parallel, tasks};
 use super::relation::{HeapWorker, MissingWorker, Relation, Totals};
 use super::sample::{ColumnOriginals, sample_size};
+use super::structured;
 use super::toast::ToastRewriter;
 use super::toast_values::ToastValues;
 use crate::cluster::ControlFile;
 use crate::error::{Error, Result};
 use crate::mask::MaskKey;
-use crate::plan::{Action, DatabasePlan, MaskPlan};
+use crate::plan::{DatabasePlan, MaskPlan};
 use crate::progress::{Cancel, Progress};
 
 /// What to rewrite, and with what.
@@ -115,6 +116,9 @@ impl RewriteJob<'_> {
                 pass.run(task, Some(&target), &mut worker.workspace, &mut worker.rewriter)?;
             }
         }
+        let unknown = totals.unknown_paths.lock().unwrap_or_else(PoisonError::into_inner);
+        structured::refuse_unknown_paths(relations, &unknown)?;
+        drop(unknown);
         Ok(report(relations, totals, &pass))
     }
 
@@ -173,21 +177,21 @@ fn report(relations: &[Relation<'_>], totals: Totals, pass: &Pass<'_>) -> Rewrit
     let load =
         |count: &std::sync::atomic::AtomicU64| count.load(std::sync::atomic::Ordering::Relaxed);
     let samplers = totals.samplers.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let originals = samplers.into_iter().filter_map(|((relation, attribute), sampler)| {
-        let Relation { database, plan, .. } = relations.get(relation)?;
-        let attribute = plan.attributes.get(attribute)?;
-        let Action::Mask(spec) = &attribute.action else { return None };
-        let (values, unsearchable, sample) = sampler.into_parts();
-        Some(ColumnOriginals {
-            database: database.name.clone(),
-            table: format!("{}.{}", plan.schema, plan.name),
-            column: attribute.name.clone(),
-            value_type: spec.value_type,
-            values,
-            unsearchable,
-            sample,
-        })
-    });
+    let originals =
+        samplers.into_iter().filter_map(|((relation, attribute, value_type), sampler)| {
+            let Relation { database, plan, .. } = relations.get(relation)?;
+            let attribute = plan.attributes.get(attribute)?;
+            let (values, unsearchable, sample) = sampler.into_parts();
+            Some(ColumnOriginals {
+                database: database.name.clone(),
+                table: format!("{}.{}", plan.schema, plan.name),
+                column: attribute.name.clone(),
+                value_type,
+                values,
+                unsearchable,
+                sample,
+            })
+        });
     RewriteReport {
         originals: originals.collect(),
         values_masked: totals.values_masked.into_inner(),

@@ -12,6 +12,7 @@ mod page;
 mod pass;
 mod relation;
 mod sample;
+mod structured;
 mod toast;
 mod toast_values;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::heap::MaskedColumn;
+use super::heap::Column;
 use crate::datum::DatumError;
 use crate::datum::compressed::{Method, decompress, fit_parts};
 
@@ -23,12 +23,12 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    /// Masks a compressed value, `va_tcinfo` and the stream behind it.
+    /// Masks a compressed value, `va_tcinfo` and the stream behind it. Counts what it masked.
     pub(super) fn mask(
         &mut self,
-        column: &mut MaskedColumn<'_>,
+        column: &mut Column<'_>,
         stored: &mut [u8],
-    ) -> Result<(), DatumError> {
+    ) -> Result<u64, DatumError> {
         let Some((tcinfo, stream)) = stored.split_first_chunk_mut::<VA_TCINFO>() else {
             return Err(DatumError("a compressed value is shorter than its header"));
         };
@@ -37,7 +37,7 @@ impl Packer {
         let raw_len = (tcinfo & ((1 << RAWSIZE_BITS) - 1)) as usize;
         decompress(method, stream, raw_len, &mut self.raw)?;
         self.text.clear();
-        column.mask_value(&mut self.raw, &mut self.text)?;
+        let masked = column.mask_value(&mut self.raw, &mut self.text)?;
         let Packer { raw, text, packed } = self;
         let fits = fit_parts(method, raw, text, stream.len(), column.is_utf8(), packed);
         if !fits || stream.len() != self.packed.len() {
@@ -49,6 +49,6 @@ impl Packer {
                 *buffer = Vec::new();
             }
         }
-        Ok(())
+        Ok(masked)
     }
 }
