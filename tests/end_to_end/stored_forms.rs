@@ -22,7 +22,7 @@ const NOTE: &str = "CASE g % 8
         WHEN 4 THEN (SELECT string_agg('Case ' || i * g || ' by Ms Abernathy', ', ')
                      FROM generate_series(1, 1500) AS i)
         WHEN 5 THEN repeat('东京都港区 ' || g || ' ', 900)
-        WHEN 6 THEN repeat('x', 3000 + g)
+        WHEN 6 THEN repeat('w', 3000 + g)
         ELSE repeat(md5(g::text), 70 * g)
     END";
 
@@ -138,15 +138,19 @@ fn a_chunk_that_is_missing_leaves_nothing_of_its_value() {
     let sandbox = Sandbox::new();
     let mut raw = filled(&sandbox);
     raw.start();
-    // A dead tuple's value of which vacuum has come by one chunk only.
-    raw.exec(
+    let path = raw.value(
         "postgres",
-        "SET allow_system_table_mods = on;
-         DO $$ BEGIN EXECUTE (SELECT format('DELETE FROM %s WHERE chunk_seq = 1
-             AND chunk_id = (SELECT min(chunk_id) FROM %1$s WHERE chunk_seq = 2)',
-             reltoastrelid::regclass) FROM pg_class WHERE relname = 'notes'); END $$",
+        "SELECT pg_relation_filepath(reltoastrelid) FROM pg_class WHERE relname = 'notes'",
     );
+    raw.exec("postgres", "DELETE FROM notes");
     raw.stop();
+    // The second line pointer of every page becomes LP_DEAD, as vacuum leaves it on its way.
+    let path = raw.data().join(path);
+    let mut file = std::fs::read(&path).expect("a TOAST table");
+    for page in file.chunks_mut(8192) {
+        page[28..32].copy_from_slice(&(3u32 << 15).to_le_bytes());
+    }
+    std::fs::write(&path, file).expect("a TOAST table");
     let (rules, pool) = (rules(&sandbox), Pool::new(&sandbox));
     let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
     let mut needles = Needles::new();
