@@ -1,8 +1,11 @@
 //! Varlenas with a form of their own.
 #![no_main]
 
-thinveil_fuzz::fuzz_masks!(
-    [
+use thinveil::datum::{Encoding, ValueType};
+use thinveil_fuzz::Masks;
+
+thinveil_fuzz::fuzz_masks!(Masks::of(
+    &[
         ValueType::Inet,
         ValueType::Cidr,
         ValueType::Bytea,
@@ -11,5 +14,5 @@ thinveil_fuzz::fuzz_masks!(
         ValueType::Jsonpath,
         ValueType::Snapshot,
     ],
-    [Encoding::Utf8]
-);
+    &[Encoding::Utf8]
+));

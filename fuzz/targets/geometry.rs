@@ -1,8 +1,11 @@
 //! Types made of floating-point numbers.
 #![no_main]
 
-thinveil_fuzz::fuzz_masks!(
-    [
+use thinveil::datum::{Encoding, ValueType};
+use thinveil_fuzz::Masks;
+
+thinveil_fuzz::fuzz_masks!(Masks::of(
+    &[
         ValueType::Point,
         ValueType::Lseg,
         ValueType::Box,
@@ -14,5 +17,5 @@ thinveil_fuzz::fuzz_masks!(
         ValueType::Vector,
         ValueType::Halfvec,
     ],
-    [Encoding::Utf8]
-);
+    &[Encoding::Utf8]
+));

@@ -1,51 +1,106 @@
 //! What the targets that apply masks share.
 
-use thinveil::datum::{Encoding, EnumLabels, ValueType};
-use thinveil::mask::{Mask, MaskKey, MaskSpec, suited_masks};
+use thinveil::datum::{Encoding, EnumLabels, Layout, ValueType};
+use thinveil::mask::{
+    ColumnMask, FieldMask, Mask, MaskKey, MaskSpec, PathAction, PathMasks, PathTree, ScalarMask,
+    suited_masks,
+};
 use thinveil::rules::{MaskName, MaskOptions};
 
-/// Masks of some types, which inputs choose from.
-pub struct Masks(Vec<Mask>);
+/// Masks that inputs choose from.
+pub struct Masks(Vec<ColumnMask<Mask>>);
 
 impl Masks {
+    /// Of any kind.
+    pub fn new(masks: impl IntoIterator<Item = ColumnMask>) -> Masks {
+        let key = MaskKey::from_bytes([7; 32]);
+        let compiled = masks.into_iter().map(|mask| mask.compile(&key));
+        Masks(compiled.collect::<Result<_, _>>().expect("masks suit their types"))
+    }
+
     /// All masks of `types` that look at the value, in each of `encodings`.
     pub fn of(types: &[ValueType], encodings: &[Encoding]) -> Masks {
-        let key = MaskKey::from_bytes([7; 32]);
         let mut masks = Vec::new();
         for &value_type in types {
-            for &mask in suited_masks(value_type) {
-                if mask == MaskName::Constant {
-                    continue;
-                }
+            for &mask in suited_masks(value_type).iter().filter(|&&it| it != MaskName::Constant) {
                 for &encoding in encodings {
-                    let spec = MaskSpec {
-                        mask,
-                        domain: String::from("fuzz"),
-                        value_type,
-                        encoding,
-                        options: MaskOptions::default(),
-                        labels: labels(value_type),
-                    };
-                    masks.push(Mask::compile(&spec, &key).expect("a mask of a type it suits"));
+                    masks.push(ColumnMask::Value(MaskSpec { encoding, ..spec(mask, value_type) }));
                 }
             }
         }
-        Masks(masks)
+        Masks::new(masks)
     }
 
-    /// Applies the mask that the first byte chooses to the rest. A value that was masked masks
-    /// again: it is valid.
+    /// Applies the mask that the first byte chooses to the rest. A value that was masked as a
+    /// whole masks again: it is valid. Of the parts of others not all is looked at.
     pub fn apply(&self, data: &[u8]) {
         let Some((&chosen, value)) = data.split_first() else { return };
         let mask = &self.0[usize::from(chosen) % self.0.len()];
+        let apply = |value: &mut Vec<u8>| mask.masker().apply(value, &mut |_, _| {});
         let mut masked = value.to_vec();
-        if mask.masker().apply(&mut masked).is_ok() {
+        if apply(&mut masked).is_ok() {
             let mut again = value.to_vec();
-            mask.masker().apply(&mut again).expect("what was masked once is masked again");
+            apply(&mut again).expect("what was masked once is masked again");
             assert!(masked == again, "a mask depends on more than its value");
-            mask.masker().apply(&mut masked).expect("a masked value is a valid one");
+            if matches!(mask, ColumnMask::Value(_)) {
+                apply(&mut masked).expect("a masked value is a valid one");
+            }
         }
     }
+}
+
+/// A mask without options.
+pub fn spec(mask: MaskName, value_type: ValueType) -> MaskSpec {
+    MaskSpec {
+        mask,
+        domain: String::from("fuzz"),
+        value_type,
+        encoding: Encoding::default(),
+        options: MaskOptions::default(),
+        labels: labels(value_type),
+    }
+}
+
+/// Of texts.
+pub fn text() -> ColumnMask {
+    ColumnMask::Value(spec(MaskName::Text, ValueType::Text))
+}
+
+/// Paths of all kinds.
+pub fn paths() -> PathMasks {
+    let scalars = |text, number| {
+        PathAction::Mask(ScalarMask {
+            text: spec(text, ValueType::Text),
+            number: spec(number, ValueType::Numeric),
+            boolean: true,
+        })
+    };
+    let paths = ["$.a", "$.b[*]", "$.*.c"].map(|path| path.parse().expect("a path"));
+    PathMasks {
+        tree: PathTree::new(&paths),
+        actions: vec![
+            PathAction::Keep,
+            PathAction::Deny,
+            scalars(MaskName::Email, MaskName::Redact),
+        ],
+        default: scalars(MaskName::Text, MaskName::Numeric),
+    }
+}
+
+/// A composite of a few kinds of fields.
+pub fn composite() -> ColumnMask {
+    let field = |len, align, mask| FieldMask { layout: Layout { len, align }, mask };
+    ColumnMask::Composite(vec![
+        field(-1, 4, text()),
+        field(4, 4, ColumnMask::Keep),
+        field(8, 8, ColumnMask::Zero),
+        field(-1, 4, array(-1, 4, text())),
+    ])
+}
+
+/// An array.
+pub fn array(len: i16, align: u8, element: ColumnMask) -> ColumnMask {
+    ColumnMask::Array { layout: Layout { len, align }, element: Box::new(element) }
 }
 
 fn labels(value_type: ValueType) -> EnumLabels {
@@ -53,14 +108,11 @@ fn labels(value_type: ValueType) -> EnumLabels {
     EnumLabels((0..count).map(|oid| (0x6161_6161 + oid, format!("label {oid}"))).collect())
 }
 
-/// Makes a target of the masks of some types.
+/// Makes a target of masks.
 #[macro_export]
 macro_rules! fuzz_masks {
-    ($types:expr, $encodings:expr) => {
-        use thinveil::datum::{Encoding, ValueType};
-
-        static MASKS: std::sync::LazyLock<$crate::Masks> =
-            std::sync::LazyLock::new(|| $crate::Masks::of(&$types, &$encodings));
+    ($masks:expr) => {
+        static MASKS: std::sync::LazyLock<$crate::Masks> = std::sync::LazyLock::new(|| $masks);
 
         libfuzzer_sys::fuzz_target!(|data: &[u8]| MASKS.apply(data));
     };

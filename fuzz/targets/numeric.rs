@@ -1,4 +1,7 @@
 //! `numeric`.
 #![no_main]
 
-thinveil_fuzz::fuzz_masks!([ValueType::Numeric], [Encoding::Utf8]);
+use thinveil::datum::{Encoding, ValueType};
+use thinveil_fuzz::Masks;
+
+thinveil_fuzz::fuzz_masks!(Masks::of(&[ValueType::Numeric], &[Encoding::Utf8]));

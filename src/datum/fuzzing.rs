@@ -1,6 +1,6 @@
 //! What fuzz targets reach of the internals. No part of the API.
 
-use super::compressed::{Method, compress_to, decompress, fit_text};
+use super::compressed::{Method, decompress, fit_parts};
 
 /// pglz: decodes `data`, then encodes it.
 pub fn pglz(data: &[u8]) {
@@ -20,19 +20,21 @@ fn compression(method: Method, data: &[u8]) {
     if decompress(method, data, len, &mut decoded).is_ok() {
         assert!(decoded.len() == len, "a decoded value has another length");
     }
-    if compress_to(method, data, len, &mut encoded) {
+    let whole = 0..data.len();
+    for parts in [&[][..], std::slice::from_ref(&whole)] {
+        let mut text = data.to_vec();
+        let valid = std::str::from_utf8(data);
+        if !fit_parts(method, &mut text, parts, len, valid.is_ok(), &mut encoded) {
+            continue;
+        }
         assert!(encoded.len() == len, "an encoding has another size");
-        assert!(decompress(method, &encoded, data.len(), &mut decoded).is_ok());
-        assert!(decoded == data, "an encoding is of another text");
-    }
-    let mut text = data.to_vec();
-    if let Ok(valid) = std::str::from_utf8(data)
-        && fit_text(method, &mut text, len, true, &mut encoded)
-    {
-        let lens = |text: &str| text.chars().map(char::len_utf8).collect::<Vec<_>>();
-        let fitted = std::str::from_utf8(&text);
-        assert!(fitted.is_ok_and(|it| lens(it) == lens(valid)), "characters have other lengths");
         assert!(decompress(method, &encoded, text.len(), &mut decoded).is_ok());
-        assert!(encoded.len() == len && decoded == text, "an encoding is of another text");
+        assert!(decoded == text, "an encoding is of another text");
+        assert!(!parts.is_empty() || text == data, "what is no part has changed");
+        if let Ok(valid) = valid {
+            let lens = |text: &str| text.chars().map(char::len_utf8).collect::<Vec<_>>();
+            let fitted = std::str::from_utf8(&text).map(lens);
+            assert!(fitted.is_ok_and(|it| it == lens(valid)), "characters have other lengths");
+        }
     }
 }

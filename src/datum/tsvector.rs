@@ -1,5 +1,7 @@
 //! `tsvector`: sorted lexemes with their positions; tsearch/ts_type.h.
 
+use std::ops::Range;
+
 use super::DatumError;
 use super::structure::u32_at;
 
@@ -18,6 +20,15 @@ struct Lexeme {
     place: usize,
 }
 
+impl Lexeme {
+    /// Where it and its positions are among the characters.
+    fn extent(&self) -> Range<usize> {
+        let end = self.place + self.text.len();
+        let positions = self.positions.as_ref().map(|it| end.next_multiple_of(2) + it.len());
+        self.place..positions.unwrap_or(end)
+    }
+}
+
 /// Calls `visit` for each lexeme, which may change but stay as long, and puts all in order again.
 /// Different lexemes have to stay different.
 pub(crate) fn rewrite(
@@ -31,14 +42,13 @@ pub(crate) fn rewrite(
     let (head, characters) =
         tsvector.split_at_mut_checked(base).ok_or(DatumError("a tsvector is too short"))?;
     let mut lexemes = Vec::with_capacity(count);
-    let mut used = 0;
     for index in 0..count {
-        let lexeme = lexeme(head, characters, index)?;
-        used += lexeme.text.len() + lexeme.positions.as_ref().map_or(0, Vec::len);
-        if used > characters.len() {
-            return Err(DatumError("lexemes of a tsvector overlap"));
-        }
-        lexemes.push(lexeme);
+        lexemes.push(lexeme(head, characters, index)?);
+    }
+    let mut extents: Vec<_> = lexemes.iter().map(Lexeme::extent).collect();
+    extents.sort_unstable_by_key(|extent| (extent.start, extent.end));
+    if !extents.is_sorted_by(|a, b| a.end <= b.start) {
+        return Err(DatumError("lexemes of a tsvector overlap"));
     }
     for lexeme in &mut lexemes {
         visit(&mut lexeme.text)?;
