@@ -192,6 +192,22 @@ impl Pool {
         audit_log::append(&self.dir.join("audit.log"), verb, object, details)
     }
 
+    /// Runs a verb. If it fails or is refused, the audit log tells how, without the error's words.
+    pub fn logged<T>(
+        &self,
+        verb: &str,
+        object: &str,
+        run: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        run().inspect_err(|error| {
+            let details = audit_log::outcome(error);
+            let details: Vec<(&str, &str)> =
+                details.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            // What went wrong matters more than that it could not be noted.
+            let _ = self.audit(verb, object, &details);
+        })
+    }
+
     /// Checks the audit log's chain.
     pub fn verify_audit_log(&self) -> Result<Verified> {
         audit_log::verify(&self.dir.join("audit.log"))

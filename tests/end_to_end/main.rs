@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod audit_log;
 mod clones;
 mod command_line;
 mod drivers;

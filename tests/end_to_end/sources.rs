@@ -184,6 +184,34 @@ fn tablespaces_are_carried_and_every_clone_has_its_own() {
 }
 
 #[test]
+fn a_tablespace_that_replayed_wal_creates_stays_within_the_volume() {
+    for rows in [0, 3000] {
+        let sandbox = Sandbox::new();
+        let mut raw = Base::Empty.copy(&sandbox, "raw");
+        let place = sandbox.postgres_dir("space");
+        raw.start();
+        raw.exec("postgres", "CHECKPOINT");
+        raw.exec("postgres", &format!("CREATE TABLESPACE fast LOCATION '{}'", place.display()));
+        raw.exec(
+            "postgres",
+            &format!(
+                "CREATE TABLE people (id integer PRIMARY KEY, email text) TABLESPACE fast;
+                 INSERT INTO people SELECT i, md5(i::text) || '@example.org'
+                 FROM generate_series(1, {rows}) AS i"
+            ),
+        );
+        raw.crash();
+        let people = ("public.people", "id = \"keep\"\nemail = \"email\"");
+        let rules = Rules::for_tables(&sandbox, "rules.toml", "postgres", &[people]);
+        let before = crate::common::tree_digest(&place);
+        let pool = Pool::new(&sandbox);
+        let outcome = pool.try_snapshot(raw.source(), rules.path(), &[]);
+        eprintln!("{outcome:?}");
+        assert_eq!(before, crate::common::tree_digest(&place), "production was written to");
+    }
+}
+
+#[test]
 fn a_link_in_the_data_directory_is_never_followed_out_of_it() {
     let sandbox = Sandbox::new();
     let raw = Base::Empty.copy(&sandbox, "raw");

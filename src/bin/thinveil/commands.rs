@@ -85,6 +85,13 @@ impl Context<'_> {
         Ok(pool)
     }
 
+    /// Opens the pool for a verb that changes nothing there, and notes it in the log.
+    fn open_to_read(&self, verb: &str, object: &str) -> Result<Pool> {
+        let pool = self.open()?;
+        pool.audit(verb, object, &[])?;
+        Ok(pool)
+    }
+
     fn new_key(&self, file: Option<&Path>) -> Result<()> {
         let key = MaskKey::generate()?;
         let hex = key.to_hex();
@@ -132,7 +139,7 @@ impl Context<'_> {
                 })
             }
             PoolVerb::Status => {
-                let status = self.open()?.status()?;
+                let status = self.open_to_read("pool status", "")?.status()?;
                 self.output.result(&status, || {
                     lines(&[
                         ("pool", status.dir.display().to_string()),
@@ -182,14 +189,16 @@ impl Context<'_> {
         match verb {
             Rules::Suggest { source } => {
                 let from = Source::parse(&source.source);
-                let staged = self.open()?.stage(&from, self.options(source))?;
+                let pool = self.open_to_read("rules suggest", &from.to_string())?;
+                let staged = pool.stage(&from, self.options(source))?;
                 let text = suggest(&staged.catalog()?);
                 self.output.result(&json!({ "rules": text }), || text.clone())
             }
             Rules::Check { source, rules } => {
                 let rules = read_rules(rules)?;
                 let from = Source::parse(&source.source);
-                let planned = self.open()?.stage(&from, self.options(source))?.plan(&rules)?;
+                let pool = self.open_to_read("rules check", &from.to_string())?;
+                let planned = pool.stage(&from, self.options(source))?.plan(&rules)?;
                 let plan = planned.mask_plan();
                 let relations = plan.databases.iter().flat_map(|database| &database.relations);
                 let masked = relations.clone().filter(|relation| relation.is_masked()).count();
@@ -212,9 +221,12 @@ impl Context<'_> {
     fn snapshot(&self, verb: SnapshotVerb) -> Result<()> {
         match verb {
             SnapshotVerb::Create { source, rules, key, name, threads } => {
-                let rules = read_rules(&rules)?;
                 let key = read_key(&key)?;
                 let pool = self.open()?;
+                let text = read_text(&rules)?;
+                let object = name.clone().unwrap_or_default();
+                let rules =
+                    pool.logged("snapshot create", &object, || RuleSet::from_toml(&text))?;
                 let options = SnapshotOptions { name, threads, ..self.options(&source) };
                 let snapshot = pool
                     .stage(&Source::parse(&source.source), options)?
@@ -227,7 +239,7 @@ impl Context<'_> {
                 self.output.result(manifest, || snapshot_text(manifest))
             }
             SnapshotVerb::List => {
-                let snapshots = self.open()?.snapshots()?;
+                let snapshots = self.open_to_read("snapshot list", "")?.snapshots()?;
                 let manifests: Vec<_> = snapshots.iter().map(|s| s.manifest()).collect();
                 self.output.result(&manifests, || {
                     let rows = manifests.iter().map(|manifest| {
@@ -244,12 +256,12 @@ impl Context<'_> {
                 })
             }
             SnapshotVerb::Show { id } => {
-                let snapshot = self.open()?.snapshot(&id)?;
+                let snapshot = self.open_to_read("snapshot show", &id)?.snapshot(&id)?;
                 let manifest = snapshot.manifest();
                 self.output.result(manifest, || snapshot_text(manifest))
             }
             SnapshotVerb::Audit { id } => {
-                let snapshot = self.open()?.snapshot(&id)?;
+                let snapshot = self.open_to_read("snapshot audit", &id)?.snapshot(&id)?;
                 let manifest = snapshot.manifest();
                 let audit = manifest.extra.get("audit").cloned().unwrap_or_default();
                 let value = json!({
@@ -330,7 +342,7 @@ impl Context<'_> {
                 })
             }
             CloneVerb::List => {
-                let clones = self.open()?.clones()?;
+                let clones = self.open_to_read("clone list", "")?.clones()?;
                 let views: Vec<_> =
                     clones.iter().map(|clone| clone.view()).collect::<thinveil::Result<_>>()?;
                 self.output.result(&views, || {
@@ -347,7 +359,7 @@ impl Context<'_> {
                     table(["ID", "NAME", "SNAPSHOT", "STATE", "PORT", "OWN"], rows.collect())
                 })
             }
-            CloneVerb::Show { id } => show(&self.open()?.find_clone(&id)?),
+            CloneVerb::Show { id } => show(&self.open_to_read("clone show", &id)?.find_clone(&id)?),
             CloneVerb::Start { id } => show(&self.open()?.find_clone(&id)?.start()?),
             CloneVerb::Stop { id } => show(&self.open()?.find_clone(&id)?.stop()?),
             CloneVerb::Reset { id, password_stdin } => {
@@ -367,8 +379,11 @@ impl Context<'_> {
 }
 
 fn read_rules(path: &Path) -> Result<RuleSet> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read the rule file", path))?;
-    Ok(RuleSet::from_toml(&text)?)
+    Ok(RuleSet::from_toml(&read_text(path)?)?)
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    Ok(std::fs::read_to_string(path).map_err(Error::io("read the rule file", path))?)
 }
 
 fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {

@@ -25,6 +25,16 @@ const SETTINGS_THAT_MATTER: [&str; 2] = ["default_statistics_target", "timezone"
 impl Pool {
     /// Copies a source into a staging volume and recovers it.
     pub fn stage(&self, source: &Source, options: SnapshotOptions) -> Result<Staged> {
+        let from = source.to_string();
+        self.logged(Stage::Stage.name(), &from, || {
+            let staged = self.bring_in(source, options)?;
+            let (pool, id) = staged.work.staging.place();
+            pool.audit(Stage::Stage.name(), &id, &[("source", &from)])?;
+            Ok(staged)
+        })
+    }
+
+    fn bring_in(&self, source: &Source, options: SnapshotOptions) -> Result<Staged> {
         let clock = Clock::start(Stage::Stage, &options)?;
         if let Some(name) = &options.name {
             self.check_new_snapshot_name(name)?;
@@ -110,6 +120,11 @@ impl Staged {
 
     /// Checks the rules against the catalog. Refuses with every reason at once.
     pub fn plan(self, rules: &RuleSet) -> Result<Planned> {
+        let (pool, id) = self.work.staging.place();
+        pool.logged(Stage::Plan.name(), &id, || self.check(rules))
+    }
+
+    fn check(self, rules: &RuleSet) -> Result<Planned> {
         let clock = Clock::start(Stage::Plan, &self.work.options)?;
         let catalog = self.catalog()?;
         let plan = plan(rules, &catalog)?;
@@ -294,7 +309,8 @@ impl Audited {
         let audit = serde_json::to_value(&audit)
             .map_err(|error| Error::invalid(format!("the audit's report: {error}")))?;
         manifest.extra.insert("audit".to_owned(), audit);
-        let snapshot = staging.seal(manifest)?;
+        let (pool, id) = staging.place();
+        let snapshot = pool.logged(Stage::Seal.name(), &id, || staging.seal(manifest))?;
         options.progress.end(Stage::Seal, clock.seconds());
         Ok(snapshot)
     }
