@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::sandbox::Confinement;
 use crate::error::{Error, Result};
 use crate::storage::{Driver, DriverChoice, DriverKind, Probe, Usage, probe};
 use lock::Lock;
@@ -72,6 +73,8 @@ pub struct PoolStatus {
     pub dir: PathBuf,
     /// Its driver.
     pub driver: DriverKind,
+    /// How far this kernel confines servers to their volumes.
+    pub confinement: Confinement,
     /// Sealed snapshots.
     pub snapshots: usize,
     /// Clones, running or not.
@@ -178,6 +181,7 @@ impl Pool {
             id: self.id.clone(),
             dir: self.dir.clone(),
             driver: self.driver.kind(),
+            confinement: Confinement::offered(),
             snapshots: snapshots.len(),
             clones: clones.len(),
             staging: subdirs(&self.staging_dir())?.len(),

@@ -10,6 +10,7 @@ mod common;
 mod audit_log;
 mod clones;
 mod command_line;
+mod confinement;
 mod drivers;
 mod hosts;
 mod interruptions;

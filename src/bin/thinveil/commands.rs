@@ -10,6 +10,7 @@ use clap::CommandFactory;
 use indicatif::HumanBytes;
 use serde_json::json;
 use thinveil::Error;
+use thinveil::cluster::sandbox::Confinement;
 use thinveil::mask::MaskKey;
 use thinveil::plan::suggest;
 use thinveil::pool::{CloneRequest, Pool, SnapshotOptions, Source};
@@ -21,7 +22,7 @@ use crate::Failure;
 use crate::args::{
     Arguments, CloneVerb, Key, KeyArguments, Noun, PoolVerb, Rules, SnapshotVerb, SourceArguments,
 };
-use crate::output::{Output, clone_text, lines, snapshot_text, state, table};
+use crate::output::{Output, clone_text, confinement_text, lines, snapshot_text, state, table};
 use crate::progress::Bars;
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -85,6 +86,14 @@ impl Context<'_> {
         Ok(pool)
     }
 
+    /// Opens the pool for a verb that starts servers, and says so if nothing confines them.
+    fn open_for_servers(&self) -> Result<Pool> {
+        if Confinement::offered() == Confinement::None {
+            eprintln!("thinveil: {}", confinement_text(Confinement::None));
+        }
+        self.open()
+    }
+
     /// Opens the pool for a verb that changes nothing there, and notes it in the log.
     fn open_to_read(&self, verb: &str, object: &str) -> Result<Pool> {
         let pool = self.open()?;
@@ -144,6 +153,7 @@ impl Context<'_> {
                     lines(&[
                         ("pool", status.dir.display().to_string()),
                         ("driver", status.driver.to_string()),
+                        ("confinement", confinement_text(status.confinement).to_owned()),
                         ("snapshots", status.snapshots.to_string()),
                         ("clones", status.clones.to_string()),
                         ("being made", status.staging.to_string()),
@@ -222,7 +232,7 @@ impl Context<'_> {
         match verb {
             SnapshotVerb::Create { source, rules, key, name, threads } => {
                 let key = read_key(&key)?;
-                let pool = self.open()?;
+                let pool = self.open_for_servers()?;
                 let text = read_text(&rules)?;
                 let object = name.clone().unwrap_or_default();
                 let rules =
@@ -323,7 +333,8 @@ impl Context<'_> {
                     cancel: self.cancel.clone(),
                     ..CloneRequest::default()
                 };
-                let created = self.open()?.snapshot(&snapshot)?.create_clone(request)?;
+                let created =
+                    self.open_for_servers()?.snapshot(&snapshot)?.create_clone(request)?;
                 let view = created.clone.view()?;
                 let mut value = serde_json::to_value(&view)
                     .map_err(|error| Error::invalid(format!("the result is no JSON: {error}")))?;
@@ -360,11 +371,11 @@ impl Context<'_> {
                 })
             }
             CloneVerb::Show { id } => show(&self.open_to_read("clone show", &id)?.find_clone(&id)?),
-            CloneVerb::Start { id } => show(&self.open()?.find_clone(&id)?.start()?),
+            CloneVerb::Start { id } => show(&self.open_for_servers()?.find_clone(&id)?.start()?),
             CloneVerb::Stop { id } => show(&self.open()?.find_clone(&id)?.stop()?),
             CloneVerb::Reset { id, password_stdin } => {
                 let password = password_stdin.then(read_password).transpose()?;
-                show(&self.open()?.find_clone(&id)?.reset(password, &self.cancel)?)
+                show(&self.open_for_servers()?.find_clone(&id)?.reset(password, &self.cancel)?)
             }
             CloneVerb::Destroy { id } => {
                 let clone = self.open()?.find_clone(&id)?;

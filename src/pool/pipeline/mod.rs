@@ -63,6 +63,7 @@ mod basebackup;
 mod directory;
 mod source;
 mod stages;
+mod tablespaces;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The steps as types.
 
 use super::source::Source;
-use super::{Clock, SnapshotOptions, Work, basebackup, directory};
+use super::{Clock, SnapshotOptions, Work, basebackup, directory, tablespaces};
 use crate::audit::{AuditJob, AuditReport};
 use crate::cluster::binaries::Binaries;
 use crate::cluster::catalog::{Catalog, ClusterInfo, read_cluster, read_database};
@@ -72,7 +72,13 @@ impl Pool {
         let names = superuser_names(&staging.data_dir())?;
         let superuser = names.first().cloned().unwrap_or_else(|| "postgres".to_owned());
         let mut work = Work { staging, options, binaries, control, superuser, manifest };
-        let server = PrivateServer::start(work.server(Vec::new()))?;
+        tablespaces::check_before_recovery(&work.staging.data_dir(), work.control.state)?;
+        let server = PrivateServer::start(work.server(Vec::new()));
+        // It says more than the server's own words do, where it is the reason.
+        tablespaces::check_after_recovery(&work.staging.volume())?;
+        let server = server?;
+        let confinement = serde_json::to_value(server.confinement()).unwrap_or_default();
+        work.manifest.extra.insert("confinement".to_owned(), confinement);
         work.superuser = find_superuser(&server, names)?;
         clock.stop(&work.options, &mut work.manifest);
         Ok(Staged { server, work })
