@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use thinveil::datum::ValueType;
+use thinveil::datum::{Encoding, EnumLabels, ValueType};
 use thinveil::mask::{Mask, MaskKey, MaskSpec};
 use thinveil::rules::{MaskName, MaskOptions};
 
@@ -137,7 +137,9 @@ fn run(
         mask: family.mask,
         domain: "bench".into(),
         value_type: family.value_type,
+        encoding: Encoding::Utf8,
         options: MaskOptions { noise: family.noise, ..MaskOptions::default() },
+        labels: EnumLabels::default(),
     };
     let mask = Mask::compile(&spec, &MaskKey::from_bytes([7; 32])).expect("a mask that compiles");
     let values: Vec<Vec<u8>> = (0..VALUES as u64).map(family.values).collect();

@@ -107,8 +107,12 @@ impl PatternSet {
     ) -> PatternSet {
         let mut sorted: Vec<(Cow<'v, [u8]>, bool, u32)> = Vec::new();
         for (column, value_type, value) in values {
-            let is_text = matches!(value_type, ValueType::Text | ValueType::Bpchar);
-            let value = if is_text { value.trim_ascii_end() } else { value };
+            let is_text = value_type.is_text();
+            let value = match value_type {
+                ValueType::Name => value.split(|&byte| byte == 0).next().unwrap_or_default(),
+                _ if is_text => value.trim_ascii_end(),
+                _ => value,
+            };
             if value.len() < 4 {
                 continue;
             }

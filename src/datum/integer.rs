@@ -12,6 +12,15 @@ pub(crate) fn read(value: &[u8]) -> Result<i64, DatumError> {
     }
 }
 
+/// An unsigned number of 32 or 64 bits, and the largest of its width.
+pub(crate) fn read_unsigned(value: &[u8]) -> Result<(u64, u64), DatumError> {
+    match *value {
+        [a, b, c, d] => Ok((u32::from_le_bytes([a, b, c, d]).into(), u32::MAX.into())),
+        [a, b, c, d, e, f, g, h] => Ok((u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::MAX)),
+        _ => Err(DatumError("a number without sign is not 4 or 8 bytes wide")),
+    }
+}
+
 /// Writes `number` over `value`, which [`read`] accepted. The number must fit its width: the low
 /// bytes of its two's complement are the value.
 pub(crate) fn write(value: &mut [u8], number: i64) {

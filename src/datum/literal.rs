@@ -2,9 +2,9 @@
 
 use jiff::civil;
 
-use super::ValueType;
 use super::numeric::Decimal;
 use super::temporal;
+use super::{Constant, ValueType};
 
 /// Microseconds from 1970-01-01 to 2000-01-01.
 const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
@@ -28,6 +28,10 @@ pub(crate) enum Literal {
     Micros(i64),
     /// For `uuid`.
     Uuid([u8; 16]),
+    /// For an `enum`: a label's name.
+    Label(String),
+    /// For what is none of these.
+    Other(Constant),
 }
 
 impl Literal {
@@ -35,7 +39,11 @@ impl Literal {
     pub(crate) fn parse(value_type: ValueType, text: &str) -> Result<Literal, &'static str> {
         let trimmed = text.trim();
         match value_type {
-            ValueType::Text | ValueType::Bpchar => {
+            ValueType::Text
+            | ValueType::Bpchar
+            | ValueType::Citext
+            | ValueType::Name
+            | ValueType::Char => {
                 if text.is_empty() || text.contains('\0') {
                     return Err("a text of at least one character, without NUL");
                 }
@@ -48,6 +56,19 @@ impl Literal {
             ValueType::Int8 => {
                 integer(trimmed, i64::MIN, i64::MAX).ok_or("a whole number of at most 64 bits")
             }
+            ValueType::Money => integer(trimmed, i64::MIN + 1, i64::MAX)
+                .ok_or("a whole number of the currency's smallest units"),
+            ValueType::Oid => integer(trimmed, 0, i64::from(u32::MAX))
+                .ok_or("a whole number from 0 to 4294967295"),
+            ValueType::Xid8 => trimmed
+                .parse::<u64>()
+                .ok()
+                .map(|number| Literal::Integer(number as i64))
+                .ok_or("a whole number from 0, of at most 64 bits"),
+            ValueType::PgLsn => {
+                lsn(trimmed).map(Literal::Integer).ok_or("an LSN such as 0/16B3748")
+            }
+            ValueType::Enum => Ok(Literal::Label(text.to_owned())),
             ValueType::Numeric => {
                 Decimal::parse(trimmed).map(Literal::Numeric).ok_or("a number such as -12.50")
             }
@@ -82,6 +103,7 @@ impl Literal {
             ValueType::Uuid => uuid(trimmed)
                 .map(Literal::Uuid)
                 .ok_or("a UUID such as 00000000-0000-4000-8000-000000000000"),
+            _ => Constant::parse(value_type, trimmed).map(Literal::Other),
         }
     }
 }
@@ -89,6 +111,13 @@ impl Literal {
 fn integer(text: &str, min: i64, max: i64) -> Option<Literal> {
     let number = text.parse().ok()?;
     (min..=max).contains(&number).then_some(Literal::Integer(number))
+}
+
+/// Two halves in hexadecimal, as the bits of one number.
+fn lsn(text: &str) -> Option<i64> {
+    let half = |digits: &str| u32::from_str_radix(digits, 16).ok().map(u64::from);
+    let (high, low) = text.split_once('/')?;
+    Some((half(high)? << 32 | half(low)?) as i64)
 }
 
 fn days(text: &str) -> Option<i32> {

@@ -3,14 +3,30 @@
 //! Knows no key and no page. Bytes are those after a varlena header, or the fixed-width value,
 //! little-endian as on every platform that thinveil runs on.
 
+pub(crate) mod bits;
+pub(crate) mod compressed;
+mod constant;
+pub(crate) mod cube;
+pub(crate) mod encoding;
+pub(crate) mod geometry;
 pub(crate) mod integer;
+pub(crate) mod interval;
+pub(crate) mod jsonpath;
+mod labels;
 mod literal;
+pub(crate) mod ltree;
+pub(crate) mod network;
 pub(crate) mod numeric;
+pub(crate) mod snapshot;
 pub(crate) mod temporal;
 pub(crate) mod text;
+pub(crate) mod vector;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use constant::Constant;
+pub use encoding::Encoding;
+pub use labels::EnumLabels;
 pub(crate) use literal::Literal;
 
 /// Bytes that are no value of their type. Says what is wrong with them, never what they are.
@@ -50,6 +66,64 @@ pub enum ValueType {
     TimestampTz,
     /// `uuid`.
     Uuid,
+    /// `citext`: text whose `=` ignores case.
+    Citext,
+    /// `name`: at most 63 bytes in 64, NULs behind them.
+    Name,
+    /// `"char"`: one byte.
+    Char,
+    /// `oid`.
+    Oid,
+    /// `xid8`.
+    Xid8,
+    /// `pg_lsn`.
+    PgLsn,
+    /// `pg_snapshot` and `txid_snapshot`.
+    Snapshot,
+    /// `money`: the smallest units of the currency.
+    Money,
+    /// `timetz`: microseconds since midnight, seconds west of Greenwich.
+    TimeTz,
+    /// `interval`: microseconds, days, months.
+    Interval,
+    /// `inet`.
+    Inet,
+    /// `cidr`: an `inet` without host bits.
+    Cidr,
+    /// `macaddr`.
+    Macaddr,
+    /// `macaddr8`.
+    Macaddr8,
+    /// `bytea`.
+    Bytea,
+    /// `bit(n)` and `bit varying`.
+    Bit,
+    /// Every `CREATE TYPE … AS ENUM`: the oid of a label.
+    Enum,
+    /// `jsonpath`.
+    Jsonpath,
+    /// `point`.
+    Point,
+    /// `lseg`.
+    Lseg,
+    /// `box`.
+    Box,
+    /// `line`.
+    Line,
+    /// `path`.
+    Path,
+    /// `polygon`.
+    Polygon,
+    /// `circle`.
+    Circle,
+    /// `cube`.
+    Cube,
+    /// `ltree`.
+    Ltree,
+    /// `vector` of pgvector.
+    Vector,
+    /// `halfvec` of pgvector.
+    Halfvec,
 }
 
 impl ValueType {
@@ -70,6 +144,41 @@ impl ValueType {
             "timestamp" => ValueType::Timestamp,
             "timestamptz" => ValueType::TimestampTz,
             "uuid" => ValueType::Uuid,
+            "name" => ValueType::Name,
+            "char" => ValueType::Char,
+            "oid" => ValueType::Oid,
+            "xid8" => ValueType::Xid8,
+            "pg_lsn" => ValueType::PgLsn,
+            "pg_snapshot" | "txid_snapshot" => ValueType::Snapshot,
+            "money" => ValueType::Money,
+            "timetz" => ValueType::TimeTz,
+            "interval" => ValueType::Interval,
+            "inet" => ValueType::Inet,
+            "cidr" => ValueType::Cidr,
+            "macaddr" => ValueType::Macaddr,
+            "macaddr8" => ValueType::Macaddr8,
+            "bytea" => ValueType::Bytea,
+            "bit" | "varbit" => ValueType::Bit,
+            "jsonpath" => ValueType::Jsonpath,
+            "point" => ValueType::Point,
+            "lseg" => ValueType::Lseg,
+            "box" => ValueType::Box,
+            "line" => ValueType::Line,
+            "path" => ValueType::Path,
+            "polygon" => ValueType::Polygon,
+            "circle" => ValueType::Circle,
+            _ => return None,
+        })
+    }
+
+    /// The type with this name that comes with this extension, in whatever schema.
+    pub fn from_extension(extension: &str, name: &str) -> Option<ValueType> {
+        Some(match (extension, name) {
+            ("citext", "citext") => ValueType::Citext,
+            ("cube", "cube") => ValueType::Cube,
+            ("ltree", "ltree") => ValueType::Ltree,
+            ("vector", "vector") => ValueType::Vector,
+            ("vector", "halfvec") => ValueType::Halfvec,
             _ => return None,
         })
     }
@@ -77,7 +186,7 @@ impl ValueType {
 
 impl ValueType {
     /// Every type there is, in the order of the declaration.
-    pub const ALL: [ValueType; 14] = [
+    pub const ALL: [ValueType; 43] = [
         ValueType::Text,
         ValueType::Bpchar,
         ValueType::Int2,
@@ -92,21 +201,93 @@ impl ValueType {
         ValueType::Timestamp,
         ValueType::TimestampTz,
         ValueType::Uuid,
+        ValueType::Citext,
+        ValueType::Name,
+        ValueType::Char,
+        ValueType::Oid,
+        ValueType::Xid8,
+        ValueType::PgLsn,
+        ValueType::Snapshot,
+        ValueType::Money,
+        ValueType::TimeTz,
+        ValueType::Interval,
+        ValueType::Inet,
+        ValueType::Cidr,
+        ValueType::Macaddr,
+        ValueType::Macaddr8,
+        ValueType::Bytea,
+        ValueType::Bit,
+        ValueType::Enum,
+        ValueType::Jsonpath,
+        ValueType::Point,
+        ValueType::Lseg,
+        ValueType::Box,
+        ValueType::Line,
+        ValueType::Path,
+        ValueType::Polygon,
+        ValueType::Circle,
+        ValueType::Cube,
+        ValueType::Ltree,
+        ValueType::Vector,
+        ValueType::Halfvec,
     ];
+
+    /// True for what text masks go with: characters, and nothing but them and padding.
+    pub fn is_text(self) -> bool {
+        matches!(self, ValueType::Text | ValueType::Bpchar | ValueType::Citext | ValueType::Name)
+    }
+
+    /// True for whole numbers without a sign.
+    pub(crate) fn is_unsigned(self) -> bool {
+        matches!(self, ValueType::Oid | ValueType::Xid8 | ValueType::PgLsn)
+    }
+
+    /// True if a stored value may have no bytes at all.
+    pub(crate) fn may_be_empty(self) -> bool {
+        matches!(self, ValueType::Text | ValueType::Bpchar | ValueType::Citext | ValueType::Bytea)
+    }
 
     /// The width of a stored value in bytes; `None` for a varlena.
     pub fn width(self) -> Option<usize> {
         match self {
-            ValueType::Text | ValueType::Bpchar | ValueType::Numeric => None,
-            ValueType::Bool => Some(1),
+            ValueType::Text
+            | ValueType::Bpchar
+            | ValueType::Citext
+            | ValueType::Numeric
+            | ValueType::Snapshot
+            | ValueType::Inet
+            | ValueType::Cidr
+            | ValueType::Bytea
+            | ValueType::Bit
+            | ValueType::Jsonpath
+            | ValueType::Path
+            | ValueType::Polygon
+            | ValueType::Cube
+            | ValueType::Ltree
+            | ValueType::Vector
+            | ValueType::Halfvec => None,
+            ValueType::Bool | ValueType::Char => Some(1),
             ValueType::Int2 => Some(2),
-            ValueType::Int4 | ValueType::Float4 | ValueType::Date => Some(4),
+            ValueType::Int4
+            | ValueType::Float4
+            | ValueType::Date
+            | ValueType::Oid
+            | ValueType::Enum => Some(4),
+            ValueType::Macaddr => Some(6),
             ValueType::Int8
             | ValueType::Float8
             | ValueType::Time
             | ValueType::Timestamp
-            | ValueType::TimestampTz => Some(8),
-            ValueType::Uuid => Some(16),
+            | ValueType::TimestampTz
+            | ValueType::Xid8
+            | ValueType::PgLsn
+            | ValueType::Money
+            | ValueType::Macaddr8 => Some(8),
+            ValueType::TimeTz => Some(12),
+            ValueType::Uuid | ValueType::Interval | ValueType::Point => Some(16),
+            ValueType::Line | ValueType::Circle => Some(24),
+            ValueType::Lseg | ValueType::Box => Some(32),
+            ValueType::Name => Some(64),
         }
     }
 }

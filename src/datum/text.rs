@@ -3,6 +3,8 @@
 //! A database in `SQL_ASCII` or a one-byte encoding holds bytes that are no UTF-8. Nothing may be
 //! left unmasked for that, and nothing may fail for it.
 
+use super::DatumError;
+
 /// One unit of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -39,6 +41,17 @@ pub(crate) fn units(bytes: &[u8]) -> impl Iterator<Item = Unit> {
 pub(crate) fn unpadded(value: &mut [u8]) -> &mut [u8] {
     let end = value.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);
     value.get_mut(..end).unwrap_or_default()
+}
+
+/// The characters of a `name`, without the NULs behind them, which are made sure of.
+pub(crate) fn of_name(value: &mut [u8]) -> Result<&mut [u8], DatumError> {
+    if value.len() != 64 {
+        return Err(DatumError("a name is not 64 bytes wide"));
+    }
+    let end = value.iter().position(|&byte| byte == 0).ok_or(DatumError("a name has no end"))?;
+    let (text, behind) = value.split_at_mut(end);
+    behind.fill(0);
+    Ok(text)
 }
 
 /// How the letters of a text are written.
@@ -87,6 +100,17 @@ mod tests {
     fn padding_is_trailing_blanks_only() {
         assert_eq!(unpadded(&mut b" a b   ".to_vec()), b" a b");
         assert_eq!(unpadded(&mut b"    ".to_vec()), b"");
+    }
+
+    #[test]
+    fn a_name_ends_at_its_first_nul() {
+        let mut value = [0; 64];
+        value[..7].copy_from_slice(b"ab\0left");
+        assert_eq!(of_name(&mut value), Ok(&mut b"ab".to_vec()[..]));
+        assert_eq!(value[2..], [0; 62]);
+        assert_eq!(of_name(&mut [0; 64]), Ok(&mut [][..]));
+        assert!(of_name(&mut [b'x'; 64]).is_err());
+        assert!(of_name(&mut [0; 63]).is_err());
     }
 
     #[test]

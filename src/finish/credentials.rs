@@ -36,6 +36,15 @@ pub(super) fn scrub_shared(session: &mut Session) -> Result<u64> {
     Ok(passwords)
 }
 
+/// Shared catalogs that tell of databases.
+const OF_DATABASES: [&str; 5] =
+    ["pg_database", "pg_shdepend", "pg_shdescription", "pg_shseclabel", "pg_replication_origin"];
+
+/// Removes from the shared catalogs the row versions of databases that were dropped.
+pub(super) fn forget_databases(session: &mut Session) -> Result<()> {
+    OF_DATABASES.iter().try_for_each(|catalog| session.compact(catalog))
+}
+
 /// Scrubs the catalogs of one database. Whoever analyzed a catalog of secrets left some of them in
 /// the statistics.
 pub(super) fn scrub_database(session: &mut Session) -> Result<()> {
@@ -43,7 +52,8 @@ pub(super) fn scrub_database(session: &mut Session) -> Result<()> {
         "remove statistics of credentials",
         "DELETE FROM pg_statistic WHERE starelid IN (
              'pg_authid'::regclass, 'pg_db_role_setting'::regclass, 'pg_subscription'::regclass,
-             'pg_user_mapping'::regclass, 'pg_foreign_server'::regclass)",
+             'pg_user_mapping'::regclass, 'pg_foreign_server'::regclass, 'pg_database'::regclass,
+             'pg_shdescription'::regclass)",
         &[],
     )?;
     let mappings = session.execute(

@@ -1,6 +1,6 @@
 //! Fills a [`FileMap`] from the catalogs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::session::Session;
@@ -8,7 +8,7 @@ use crate::cluster::catalog::{ClusterInfo, DatabaseInfo};
 use crate::cluster::{FileAttribute, FileMap, FileOwner};
 use crate::error::{Error, Result};
 use crate::ids::Oid;
-use crate::plan::MaskPlan;
+use crate::plan::{Action, DatabasePlan, MaskPlan};
 
 /// Enters the relations of one database, and the shared ones.
 pub(super) fn read(
@@ -17,17 +17,15 @@ pub(super) fn read(
     plan: &MaskPlan,
     files: &mut FileMap,
 ) -> Result<()> {
-    let accepted: &[String] = plan
-        .databases
-        .iter()
-        .find(|database| database.oid == info.oid)
-        .map(|database| database.accepted_columns.as_slice())
-        .unwrap_or_default();
+    let planned = plan.databases.iter().find(|database| database.oid == info.oid);
+    let accepted: &[String] =
+        planned.map(|database| database.accepted_columns.as_slice()).unwrap_or_default();
+    let moved = moved_columns(planned);
     let mut attributes: HashMap<u32, Vec<FileAttribute>> = HashMap::new();
     let rows = session.query(
         "read the layout of relations",
         "SELECT c.oid, a.attname::text, a.attlen, a.attalign::text,
-                n.nspname || '.' || c.relname || '.' || a.attname
+                n.nspname || '.' || c.relname || '.' || a.attname, a.attnum
          FROM pg_attribute a
          JOIN pg_class c ON c.oid = a.attrelid
          JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -45,7 +43,8 @@ pub(super) fn read(
                 "s" => 2,
                 _ => 1,
             },
-            accept_originals: accepted.iter().any(|name| *name == row.get::<_, &str>(4)),
+            accept_originals: accepted.iter().any(|name| *name == row.get::<_, &str>(4))
+                || moved.contains(&(row.get(0), row.get(5))),
         });
     }
     let rows = session.query(
@@ -71,6 +70,21 @@ pub(super) fn read(
     }
     files.cover("global".into());
     Ok(())
+}
+
+/// Columns with masked values, or such as derive from them, of tables that are no longer in the
+/// files that the plan names: what the audit finds in them may be there by chance.
+fn moved_columns(plan: Option<&DatabasePlan>) -> HashSet<(u32, i16)> {
+    let relations = plan.iter().flat_map(|plan| &plan.relations);
+    let moved = relations.filter(|relation| relation.relayout.is_some());
+    let columns = moved.flat_map(|relation| {
+        let attributes = (1i16..).zip(&relation.attributes);
+        let masked = attributes.filter(|(attnum, attribute)| {
+            matches!(attribute.action, Action::Mask(_)) || relation.is_computed(*attnum)
+        });
+        masked.map(|(attnum, _)| (relation.oid.0, attnum))
+    });
+    columns.collect()
 }
 
 /// Enters the directories of databases, in every tablespace.

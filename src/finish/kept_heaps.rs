@@ -3,13 +3,14 @@
 //! A server that reads a heap writes to it: hint bits, and with them checksums and `pd_lsn`, on
 //! whatever pages it came by. Masked heaps would then differ from run to run, and from what was
 //! proven of them. So the server gets copies, and the proven files come back afterwards. Nothing
-//! that the server is asked to do changes what a heap says.
+//! that the server is asked to do changes what a heap says, but for those that the rules allow to
+//! be rebuilt.
 
 use std::path::{Path, PathBuf};
 
 use crate::cluster::{ControlFile, segments};
 use crate::error::{Error, Result};
-use crate::plan::MaskPlan;
+use crate::plan::{MaskPlan, RelationPlan};
 use crate::progress::Cancel;
 
 /// How a file is copied: shares blocks where the file system can, keeps owner and mode.
@@ -32,7 +33,9 @@ impl KeptHeaps {
         std::fs::create_dir(aside).map_err(Error::io("create", aside))?;
         let mut kept = Vec::new();
         let relations = plan.databases.iter().flat_map(|database| &database.relations);
-        for relation in relations.filter(|relation| relation.is_masked()) {
+        let kept_as_it_is =
+            |relation: &&RelationPlan| relation.is_masked() && relation.relayout.is_none();
+        for relation in relations.filter(kept_as_it_is) {
             for segment in segments(&pgdata.join(&relation.path), control.relseg_size)? {
                 cancel.check()?;
                 let away = aside.join(kept.len().to_string());

@@ -9,6 +9,7 @@ mod file_map;
 mod indexes;
 mod kept_heaps;
 mod purge;
+mod relayout;
 mod session;
 mod statistics;
 mod views;
@@ -53,6 +54,8 @@ pub struct FinishJob<'a> {
 pub struct FinishReport {
     /// Indexes rebuilt.
     pub indexes_rebuilt: u64,
+    /// Tables rebuilt through SQL, whose layout is not the source's: `database.schema.table`.
+    pub relayouts: Vec<String>,
     /// Materialized views refreshed.
     pub views_refreshed: u64,
     /// Tables whose statistics were made anew.
@@ -116,12 +119,14 @@ impl FinishJob<'_> {
         };
         let mut files = FileMap::default();
         let (mut views_refreshed, mut tables_analyzed) = (0, 0);
+        let mut relayouts = Vec::new();
         let mut passwords_removed = None;
         for info in self.cluster.databases.iter().filter(|info| info.allows_connections) {
             self.cancel.check()?;
             let mut session = Session::open(server, &info.name, self.cancel)?;
             if let Some(plan) = self.plan.databases.iter().find(|plan| plan.oid == info.oid) {
                 let sizes = statistics::RelationSizes::read(&mut session, plan)?;
+                relayouts.extend(relayout::rebuild(&mut session, plan)?);
                 indexes::rebuild(server, plan, self.jobs, self.cancel, &steps)?;
                 views_refreshed += views::refresh(&mut session, plan, &steps)?;
                 tables_analyzed += statistics::renew(&mut session, plan)?;
@@ -130,6 +135,9 @@ impl FinishJob<'_> {
             }
             if passwords_removed.is_none() {
                 passwords_removed = Some(credentials::scrub_shared(&mut session)?);
+                if !self.plan.dropped.is_empty() {
+                    credentials::forget_databases(&mut session)?;
+                }
                 steps.step();
             }
             credentials::scrub_database(&mut session)?;
@@ -142,6 +150,7 @@ impl FinishJob<'_> {
         file_map::directories(&self.server.data_dir, self.cluster, &mut files)?;
         Ok(FinishReport {
             indexes_rebuilt: self.plan.databases.iter().map(|plan| plan.indexes.len() as u64).sum(),
+            relayouts,
             views_refreshed,
             tables_analyzed,
             passwords_removed: passwords_removed.unwrap_or_default(),

@@ -18,15 +18,19 @@ impl RelationSizes {
     /// Reads them before anything is rebuilt.
     pub(super) fn read(session: &mut Session, plan: &DatabasePlan) -> Result<RelationSizes> {
         let rebuilt: Vec<u32> = plan.indexes.iter().map(|index| index.oid.0).collect();
+        let moved = plan.relations.iter().filter(|relation| relation.relayout.is_some());
+        let moved: Vec<u32> = moved.map(|relation| relation.oid.0).collect();
         let rows = session.query(
             "read the sizes of relations",
             "SELECT c.oid, c.relpages, c.reltuples, c.relallvisible
              FROM pg_class c
              WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 't', 'i', 'I')
-               AND NOT c.oid = ANY ($1)
+               AND NOT c.oid = ANY ($1) AND NOT c.oid = ANY ($2)
+               AND NOT EXISTS (SELECT FROM pg_class r LEFT JOIN pg_index i ON i.indrelid = r.oid
+                               WHERE r.oid = ANY ($2) AND c.oid IN (r.reltoastrelid, i.indexrelid))
                AND NOT EXISTS (SELECT FROM pg_index i JOIN pg_class m ON m.oid = i.indrelid
                                WHERE i.indexrelid = c.oid AND m.relkind = 'm')",
-            &[&rebuilt],
+            &[&rebuilt, &moved],
         )?;
         let mut sizes = RelationSizes {
             oids: Vec::new(),
@@ -167,7 +171,7 @@ fn masked_columns(session: &mut Session, plan: &DatabasePlan) -> Result<Vec<Mask
     let mut attnums = Vec::new();
     for relation in &plan.relations {
         for (attnum, attribute) in (1i16..).zip(&relation.attributes) {
-            if matches!(attribute.action, Action::Mask(_)) {
+            if matches!(attribute.action, Action::Mask(_)) || relation.is_computed(attnum) {
                 relations.push(relation.oid.0);
                 attnums.push(attnum);
             }

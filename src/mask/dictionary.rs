@@ -7,6 +7,7 @@ use super::lexicon::Lexicon;
 use super::locale::{self, Locale};
 use super::overlay;
 use super::prf::Stream;
+use crate::datum::encoding::is_private;
 use crate::datum::text::{Style, style};
 use crate::rules::MaskName;
 
@@ -94,6 +95,9 @@ impl Dictionary {
     /// Puts a word of the value's form into `buffer`; false if there is none but the value itself.
     fn foreign_word(&self, value: &[u8], stream: &mut Stream, buffer: &mut Vec<u8>) -> bool {
         let Ok(text) = str::from_utf8(value) else { return false };
+        if text.chars().any(is_private) {
+            return false;
+        }
         let form = (text.len(), text.chars().count());
         for _ in 0..4 {
             buffer.clear();

@@ -48,9 +48,9 @@ fn rewrite(value: &mut [u8], buffer: &mut Vec<u8>, to: impl Fn(usize, Unit) -> c
     overlay::write_back(value, buffer);
 }
 
-/// The type's zero, for all but text and numeric.
-pub(crate) fn zero(value_type: ValueType) -> Literal {
-    match value_type {
+/// The type's zero, where it is a literal of its own.
+pub(crate) fn zero(value_type: ValueType) -> Option<Literal> {
+    Some(match value_type {
         ValueType::Float4 | ValueType::Float8 => Literal::Float(0.0),
         ValueType::Bool => Literal::Bool(false),
         ValueType::Date => Literal::Days(0),
@@ -59,8 +59,15 @@ pub(crate) fn zero(value_type: ValueType) -> Literal {
         ValueType::Numeric => {
             Literal::Numeric(Decimal { negative: false, weight: 0, digits: Vec::new() })
         }
-        _ => Literal::Integer(0),
-    }
+        ValueType::Int2
+        | ValueType::Int4
+        | ValueType::Int8
+        | ValueType::Oid
+        | ValueType::Xid8
+        | ValueType::PgLsn
+        | ValueType::Money => Literal::Integer(0),
+        _ => return None,
+    })
 }
 
 /// Writes a value of a fixed-width type, or of `numeric` as far as the shape allows. NaN and
@@ -72,7 +79,8 @@ pub(crate) fn write(
     scratch: &mut Scratch,
 ) -> Result<(), DatumError> {
     match literal {
-        Literal::Text(_) => {}
+        Literal::Text(_) | Literal::Label(_) => {}
+        Literal::Other(constant) => constant.write(value)?,
         Literal::Integer(number) => {
             integer::read(value)?;
             integer::write(value, *number);

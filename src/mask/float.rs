@@ -17,9 +17,7 @@ pub(crate) fn noise(value: &mut [u8], noise: f64, prf: &Prf) -> Result<(), Datum
     if !float.is_finite() || float == 0.0 {
         return Ok(());
     }
-    let mut stream = prf.stream(&float.to_le_bytes());
-    let unit = (stream.next() >> 11) as f64 / (1u64 << 53) as f64;
-    let moved = clamp(float, float.abs() * (1.0 + noise * (2.0 * unit - 1.0)));
+    let moved = moved(float, noise, prf);
     if let Ok(bytes) = <&mut [u8; 4]>::try_from(&mut *value) {
         let narrow = (moved as f32).clamp(f32::MIN, f32::MAX);
         let bits = another(narrow.to_bits().into(), u32::from_le_bytes(*bytes).into());
@@ -28,6 +26,13 @@ pub(crate) fn noise(value: &mut [u8], noise: f64, prf: &Prf) -> Result<(), Datum
         *bytes = another(moved.to_bits(), u64::from_le_bytes(*bytes)).to_le_bytes();
     }
     Ok(())
+}
+
+/// A finite number that is not zero, moved by at most `noise` times itself within its decade.
+pub(crate) fn moved(float: f64, noise: f64, prf: &Prf) -> f64 {
+    let mut stream = prf.stream(&float.to_le_bytes());
+    let unit = (stream.next() >> 11) as f64 / (1u64 << 53) as f64;
+    clamp(float, float.abs() * (1.0 + noise * (2.0 * unit - 1.0)))
 }
 
 /// The magnitude within the decade of `float`, with its sign.

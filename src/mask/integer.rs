@@ -21,7 +21,7 @@ struct Class {
 fn class(magnitude: u64, negative: bool) -> Class {
     let digits = magnitude.max(1).ilog10();
     let mut low = 10u64.pow(digits);
-    let mut high = low.saturating_mul(10).saturating_sub(1);
+    let mut high = low.checked_mul(10).map_or(u64::MAX, |end| end - 1);
     for limit in LIMITS {
         let limit = limit + u64::from(negative);
         if magnitude > limit {
@@ -36,20 +36,37 @@ fn class(magnitude: u64, negative: bool) -> Class {
 
 /// Permutes a number within its class. Zero is a class of its own.
 pub(crate) fn permute(number: i64, prf: &Prf, permuter: &mut Permuter) -> i64 {
-    if number == 0 {
+    signed(
+        permute_magnitude(number.unsigned_abs(), number < 0, u64::MAX, prf, permuter),
+        number < 0,
+    )
+}
+
+/// Permutes a number without sign, at most `most`, within its class.
+pub(crate) fn permute_unsigned(number: u64, most: u64, prf: &Prf, permuter: &mut Permuter) -> u64 {
+    permute_magnitude(number, false, most, prf, permuter)
+}
+
+fn permute_magnitude(
+    magnitude: u64,
+    negative: bool,
+    most: u64,
+    prf: &Prf,
+    permuter: &mut Permuter,
+) -> u64 {
+    if magnitude == 0 {
         return 0;
     }
-    let magnitude = number.unsigned_abs();
-    let Class { low, high } = class(magnitude, number < 0);
+    let Class { low, high } = class(magnitude, negative);
+    let high = high.min(most);
     let mut tweak = [0; 9];
     for (to, from) in tweak.iter_mut().zip(low.to_le_bytes()) {
         *to = from;
     }
     if let Some(sign) = tweak.last_mut() {
-        *sign = u8::from(number < 0);
+        *sign = u8::from(negative);
     }
-    let to = low + permuter.permute_number(prf, &tweak, high - low + 1, magnitude - low);
-    signed(to, number < 0)
+    low + permuter.permute_number(prf, &tweak, high - low + 1, magnitude - low)
 }
 
 /// Moves a number by at most `noise` times itself, and at least by one where its class has
@@ -61,6 +78,15 @@ pub(crate) fn noise(number: i64, noise: f64, stream: &mut Stream) -> i64 {
     let magnitude = number.unsigned_abs();
     let Class { low, high } = class(magnitude, number < 0);
     signed(near(magnitude, share(magnitude, noise), low, high, stream), number < 0)
+}
+
+/// The same for a number without sign, at most `most`.
+pub(crate) fn noise_unsigned(number: u64, most: u64, noise: f64, stream: &mut Stream) -> u64 {
+    if number == 0 {
+        return 0;
+    }
+    let Class { low, high } = class(number, false);
+    near(number, share(number, noise), low, high.min(most), stream)
 }
 
 /// `noise` times `number`, at least 1.
@@ -132,6 +158,22 @@ mod tests {
             assert_eq!(to.to_string().len(), number.to_string().len());
             assert_eq!(i32::try_from(to).is_ok(), i32::try_from(number).is_ok());
         }
+    }
+
+    #[test]
+    fn numbers_without_sign_stay_within_their_width() {
+        let (prf, mut permuter) = (prf(), Permuter::new());
+        let ends = [u32::MAX.into(), 1 << 63, 10_000_000_000_000_000_000 - 1, u64::MAX];
+        for number in ends.into_iter().chain(4_294_960_000..4_294_967_296) {
+            let most = if number <= u32::MAX.into() { u32::MAX.into() } else { u64::MAX };
+            let to = permute_unsigned(number, most, &prf, &mut permuter);
+            assert!(to <= most && to.to_string().len() == number.to_string().len());
+            let to = noise_unsigned(number, most, 0.5, &mut prf.stream(&number.to_le_bytes()));
+            assert!(to <= most && to != number);
+        }
+        assert_eq!(permute_unsigned(4711, 9999, &prf, &mut permuter), {
+            u64::try_from(permute(4711, &prf, &mut permuter)).unwrap()
+        });
     }
 
     #[test]

@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 
 use unicode_script::{Script, UnicodeScript};
 
+use super::coded_letters;
 use super::prf::Stream;
+use crate::datum::encoding::is_private;
 
 /// Letters end below this code point (CJK extension H ends at U+323AF).
 const END: u32 = 0x3_2400;
@@ -100,17 +102,26 @@ fn kind(c: char) -> Option<(String, u8)> {
 
 /// Where a character stands among the letters; `None` for what is no letter or digit.
 pub(crate) fn rank(c: char) -> Option<Rank> {
+    if is_private(c) {
+        return coded_letters::rank(c);
+    }
     let &(class, index) = CLASSES.ranks.get(c as usize)?;
     Some(Rank { class: class.checked_sub(1)?, index })
 }
 
 /// How many letters a class has.
 pub(crate) fn size(class: u16) -> u32 {
+    if class >= coded_letters::FIRST_CLASS {
+        return coded_letters::size(class);
+    }
     CLASSES.members.get(usize::from(class)).map_or(0, |letters| letters.len() as u32)
 }
 
 /// The letter at a rank.
 pub(crate) fn letter(rank: Rank) -> Option<char> {
+    if rank.class >= coded_letters::FIRST_CLASS {
+        return coded_letters::letter(rank);
+    }
     CLASSES.members.get(usize::from(rank.class))?.get(rank.index as usize).copied()
 }
 
@@ -172,7 +183,7 @@ mod tests {
 
     #[test]
     fn classes_can_be_numbered() {
-        assert!(CLASSES.members.len() < usize::from(u16::MAX));
+        assert!(CLASSES.members.len() < usize::from(coded_letters::FIRST_CLASS));
     }
 
     #[test]

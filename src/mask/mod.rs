@@ -4,7 +4,7 @@
 //! changed in place. What each mask keeps and what it shows is in `docs/masks.md`.
 //!
 //! ```
-//! use thinveil::datum::ValueType;
+//! use thinveil::datum::{Encoding, EnumLabels, ValueType};
 //! use thinveil::mask::{Mask, MaskKey, MaskSpec};
 //! use thinveil::rules::{MaskName, MaskOptions};
 //!
@@ -12,7 +12,9 @@
 //!     mask: MaskName::Email,
 //!     domain: "email".into(),
 //!     value_type: ValueType::Text,
+//!     encoding: Encoding::Utf8,
 //!     options: MaskOptions::default(),
+//!     labels: EnumLabels::default(),
 //! };
 //! let mask = Mask::compile(&spec, &MaskKey::from_bytes([7; 32]))?;
 //! let mut value = b"jane.doe@production.com".to_vec();
@@ -22,19 +24,29 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bytes;
+mod caseless;
+mod coded_letters;
+mod coordinates;
 mod decimal;
 mod dictionary;
 mod digits;
 mod email;
+#[cfg(test)]
+mod encoding_tests;
 mod filler;
 mod fixed;
 mod float;
 mod grammar;
 mod integer;
+mod ip;
+mod ip_text;
 mod key;
+mod label;
 mod letters;
 mod lexicon;
 mod locale;
+mod mac;
 mod masker;
 mod memo;
 mod overlay;
@@ -42,9 +54,11 @@ mod permutation;
 mod phone;
 mod prf;
 mod shift;
+mod span;
 mod spec;
 mod support;
 mod uuid;
+mod zero;
 
 pub use crate::datum::DatumError;
 pub use key::{KeyId, MaskKey};

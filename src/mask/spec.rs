@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::datum::ValueType;
+use crate::datum::{Encoding, EnumLabels, ValueType};
 use crate::rules::{MaskName, MaskOptions};
 
 /// A mask with its domain and type: all that its function depends on, but for the key.
@@ -14,6 +14,12 @@ pub struct MaskSpec {
     pub domain: String,
     /// The column's type.
     pub value_type: ValueType,
+    /// The encoding of the column's database; means nothing to types that hold no text.
+    #[serde(default)]
+    pub encoding: Encoding,
     /// The mask's options.
     pub options: MaskOptions,
+    /// The labels of an `enum`; none for other types.
+    #[serde(default, skip_serializing_if = "EnumLabels::is_empty")]
+    pub labels: EnumLabels,
 }

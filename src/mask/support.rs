@@ -13,6 +13,8 @@ pub(crate) const DEFAULT_FLOAT_NOISE: f64 = 0.1;
 
 /// At most a hundred years.
 const MAX_DAYS: u32 = 36_525;
+/// Most bits of an address that stay: all but those of a network of 256 addresses.
+const MOST_KEPT_BITS: u8 = 120;
 const MAX_SECONDS: u64 = MAX_DAYS as u64 * 86_400;
 
 const TEXT_MASKS: &[MaskName] = &[
@@ -27,6 +29,8 @@ const TEXT_MASKS: &[MaskName] = &[
     MaskName::Text,
     MaskName::Digits,
     MaskName::Alphanumeric,
+    MaskName::Ip,
+    MaskName::Mac,
     MaskName::Redact,
     MaskName::Constant,
 ];
@@ -34,20 +38,49 @@ const TEXT_MASKS: &[MaskName] = &[
 /// The masks for a type, `keep` aside: what a remedy offers.
 pub fn suited_masks(value_type: ValueType) -> &'static [MaskName] {
     match value_type {
-        ValueType::Text | ValueType::Bpchar => TEXT_MASKS,
-        ValueType::Int2 | ValueType::Int4 | ValueType::Int8 => {
-            &[MaskName::Integer, MaskName::Redact, MaskName::Constant]
+        ValueType::Text | ValueType::Bpchar | ValueType::Citext | ValueType::Name => TEXT_MASKS,
+        ValueType::Char => {
+            &[MaskName::Alphanumeric, MaskName::Digits, MaskName::Redact, MaskName::Constant]
         }
+        ValueType::Int2
+        | ValueType::Int4
+        | ValueType::Int8
+        | ValueType::Oid
+        | ValueType::Xid8
+        | ValueType::PgLsn
+        | ValueType::Money => &[MaskName::Integer, MaskName::Redact, MaskName::Constant],
         ValueType::Numeric | ValueType::Float4 | ValueType::Float8 => {
             &[MaskName::Numeric, MaskName::Redact, MaskName::Constant]
         }
         ValueType::Bool => &[MaskName::Redact, MaskName::Constant],
         ValueType::Date => &[MaskName::DateShift, MaskName::Redact, MaskName::Constant],
-        ValueType::Time => &[MaskName::TimestampShift, MaskName::Redact, MaskName::Constant],
-        ValueType::Timestamp | ValueType::TimestampTz => {
+        ValueType::Time | ValueType::TimeTz => {
+            &[MaskName::TimestampShift, MaskName::Redact, MaskName::Constant]
+        }
+        ValueType::Timestamp | ValueType::TimestampTz | ValueType::Interval => {
             &[MaskName::TimestampShift, MaskName::DateShift, MaskName::Redact, MaskName::Constant]
         }
         ValueType::Uuid => &[MaskName::Uuid, MaskName::Redact, MaskName::Constant],
+        ValueType::Inet | ValueType::Cidr => &[MaskName::Ip, MaskName::Redact, MaskName::Constant],
+        ValueType::Macaddr | ValueType::Macaddr8 => {
+            &[MaskName::Mac, MaskName::Redact, MaskName::Constant]
+        }
+        ValueType::Bytea | ValueType::Bit => {
+            &[MaskName::Bytes, MaskName::Redact, MaskName::Constant]
+        }
+        ValueType::Enum => &[MaskName::Enum, MaskName::Redact, MaskName::Constant],
+        ValueType::Point
+        | ValueType::Lseg
+        | ValueType::Box
+        | ValueType::Line
+        | ValueType::Path
+        | ValueType::Polygon
+        | ValueType::Circle
+        | ValueType::Cube
+        | ValueType::Vector
+        | ValueType::Halfvec => &[MaskName::Numeric, MaskName::Redact],
+        ValueType::Ltree => &[MaskName::Alphanumeric, MaskName::Redact],
+        ValueType::Snapshot | ValueType::Jsonpath => &[MaskName::Redact],
     }
 }
 
@@ -60,7 +93,11 @@ pub fn supports(mask: MaskName, value_type: ValueType) -> bool {
 pub fn is_injective(mask: MaskName, value_type: ValueType, options: &MaskOptions) -> bool {
     match mask {
         MaskName::Keep => true,
-        MaskName::Digits | MaskName::Alphanumeric | MaskName::Uuid => supports(mask, value_type),
+        MaskName::Digits
+        | MaskName::Alphanumeric
+        | MaskName::Uuid
+        | MaskName::Ip
+        | MaskName::Enum => supports(mask, value_type),
         MaskName::Integer => supports(mask, value_type) && options.noise.is_none(),
         MaskName::Numeric => value_type == ValueType::Numeric && options.noise.is_none(),
         _ => false,
@@ -74,12 +111,13 @@ pub fn check_options(
     value_type: Option<ValueType>,
     options: &MaskOptions,
 ) -> Result<(), String> {
-    let MaskOptions { locale, days, seconds, value, noise } = options;
+    let MaskOptions { locale, days, seconds, value, noise, keep_bits } = options;
     let given = [
         ("locale", locale.is_some(), takes_locale(mask)),
         ("days", days.is_some(), mask == MaskName::DateShift),
         ("seconds", seconds.is_some(), mask == MaskName::TimestampShift),
         ("value", value.is_some(), mask == MaskName::Constant),
+        ("keep_bits", keep_bits.is_some(), mask == MaskName::Ip),
         ("noise", noise.is_some(), matches!(mask, MaskName::Integer | MaskName::Numeric)),
     ];
     let name = mask.as_str();
@@ -103,6 +141,11 @@ pub fn check_options(
         && !(1..=MAX_SECONDS).contains(seconds)
     {
         return Err(format!("seconds = {seconds}: timestamp_shift takes 1 to {MAX_SECONDS}"));
+    }
+    if let Some(bits) = keep_bits
+        && *bits > MOST_KEPT_BITS
+    {
+        return Err(format!("keep_bits = {bits}: ip keeps at most {MOST_KEPT_BITS}"));
     }
     if let Some(noise) = noise
         && !(*noise > 0.0 && *noise <= 1.0)
@@ -162,6 +205,7 @@ mod tests {
             (MaskName::TimestampShift, MaskOptions { seconds: Some(0), ..none.clone() }),
             (MaskName::Integer, MaskOptions { noise: Some(f64::NAN), ..none.clone() }),
             (MaskName::Numeric, MaskOptions { noise: Some(1.5), ..none.clone() }),
+            (MaskName::Ip, MaskOptions { keep_bits: Some(121), ..none.clone() }),
             (MaskName::City, MaskOptions { locale: Some("xx".into()), ..none.clone() }),
             (MaskName::Constant, none),
         ];

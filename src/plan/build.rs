@@ -1,14 +1,23 @@
 //! Checked assignments → the plan of one database.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use super::assignment::Assignments;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use super::{
-    Action, AttributePlan, DatabasePlan, IndexRef, MissingValuesPlan, RelationPlan, StorageKind,
+    Action, AttributePlan, DatabasePlan, IndexRef, MissingValuesPlan, RelationPlan, Relayout,
+    StorageKind,
 };
 use crate::cluster::catalog::{Column, Relation, RelationKind};
+use crate::datum::Encoding;
+use crate::ids::Oid;
 use crate::mask::MaskSpec;
-use crate::rules::MaskName;
+use crate::rules::{LargeObjects, MaskName};
+
+/// `LargeObjectRelationId`; `catalog/pg_largeobject.h`.
+const PG_LARGEOBJECT: Oid = Oid(2613);
 
 pub(super) fn build(
     scope: &Scope<'_>,
@@ -16,11 +25,15 @@ pub(super) fn build(
     materialized_views: &[&Relation],
     problems: &mut Problems,
 ) -> DatabasePlan {
-    let relations: Vec<RelationPlan> = scope
+    let mut relations: Vec<RelationPlan> = scope
         .tables()
         .filter(|relation| relation.kind == RelationKind::Table)
         .filter_map(|relation| relation_plan(scope, assignments, relation, problems))
         .collect();
+    // Where there should be none, what is left of removed ones goes.
+    let blanked = scope.large_objects != LargeObjects::Keep;
+    let path = scope.database.pg_largeobject.as_ref().filter(|_| blanked);
+    relations.extend(path.map(|path| large_objects(path)));
     let indexes = scope
         .database
         .indexes
@@ -79,6 +92,29 @@ fn missing_values(scope: &Scope<'_>) -> Option<MissingValuesPlan> {
     })
 }
 
+/// `catalog/pg_largeobject.h`; not known to have a TOAST table.
+fn large_objects(path: &Path) -> RelationPlan {
+    let attribute = |name: &str, attlen, action| AttributePlan {
+        name: name.to_owned(),
+        storage: StorageKind { attlen, align: 4 },
+        action,
+        has_missing: false,
+    };
+    RelationPlan {
+        oid: PG_LARGEOBJECT,
+        schema: "pg_catalog".to_owned(),
+        name: "pg_largeobject".to_owned(),
+        path: path.to_owned(),
+        toast_path: None,
+        attributes: vec![
+            attribute("loid", 4, Action::Keep),
+            attribute("pageno", 4, Action::Keep),
+            attribute("data", -1, Action::Zero),
+        ],
+        relayout: None,
+    }
+}
+
 /// `None` for a table that nothing happens to.
 fn relation_plan(
     scope: &Scope<'_>,
@@ -92,7 +128,7 @@ fn relation_plan(
         .map(|column| AttributePlan {
             name: column.name.clone(),
             storage: StorageKind { attlen: column.attlen, align: column.align },
-            action: action(assignments, relation, column),
+            action: action(scope, assignments, relation, column),
             has_missing: column.has_missing,
         })
         .collect();
@@ -119,10 +155,35 @@ fn relation_plan(
         path: relation.path.clone()?,
         toast_path: relation.toast.as_ref().map(|toast| toast.path.clone()),
         attributes,
+        relayout: relayout(scope, assignments, relation),
     })
 }
 
-fn action(assignments: &Assignments, relation: &Relation, column: &Column) -> Action {
+/// Whatever is not allowed has been refused.
+fn relayout(scope: &Scope<'_>, assignments: &Assignments, relation: &Relation) -> Option<Relayout> {
+    let computed = scope.computed(assignments, relation);
+    if computed.is_empty() {
+        return None;
+    }
+    let generated = computed.iter().filter_map(|column| column.generated.as_ref());
+    let sources: BTreeSet<i16> = generated
+        .flat_map(|generated| &generated.columns)
+        .copied()
+        .filter(|&attnum| assignments.is_masked(relation, attnum))
+        .collect();
+    let names = sources.iter().filter_map(|&attnum| relation.attribute(attnum));
+    Some(Relayout {
+        sources: names.map(|column| column.name.clone()).collect(),
+        computed: computed.iter().map(|column| column.attnum).collect(),
+    })
+}
+
+fn action(
+    scope: &Scope<'_>,
+    assignments: &Assignments,
+    relation: &Relation,
+    column: &Column,
+) -> Action {
     if column.dropped {
         return Action::Zero;
     }
@@ -132,7 +193,10 @@ fn action(assignments: &Assignments, relation: &Relation, column: &Column) -> Ac
             mask: assignment.mask,
             domain: assignment.domain.clone(),
             value_type,
+            // Text in an encoding that is none of these has been refused.
+            encoding: Encoding::from_name(&scope.database.info.encoding).unwrap_or_default(),
             options: assignment.options.clone(),
+            labels: column.base_type.as_ref().and_then(|t| t.labels.clone()).unwrap_or_default(),
         }),
         // A masked column of a type that masks don't know has been refused.
         _ => Action::Keep,

@@ -7,7 +7,6 @@
 
 use super::assignment::Assignments;
 use crate::cluster::catalog::{Column, Relation};
-use crate::datum::ValueType;
 
 /// What a column reference in a condition is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +38,7 @@ impl Operand {
 
     pub(super) fn masked(column: &Column) -> Operand {
         match column.value_type() {
-            Some(ValueType::Text | ValueType::Bpchar) => Operand::MaskedText,
+            Some(value_type) if value_type.is_text() => Operand::MaskedText,
             _ => Operand::Masked,
         }
     }

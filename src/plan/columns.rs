@@ -6,7 +6,7 @@ use super::assignment::Assignments;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use crate::cluster::catalog::Relation;
-use crate::rules::{ColumnRule, MaskName, rule_line};
+use crate::rules::{ColumnRule, MaskName, rule_line, table_header};
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
     for relation in scope.tables() {
@@ -28,6 +28,10 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
                 ));
             }
         }
+        if scope.allows_relayout(relation) {
+            check_keys(scope, assignments, relation, problems);
+            continue;
+        }
         for column in relation.live_columns() {
             let Some(generated) = column.generated.as_ref().filter(|g| g.stored) else { continue };
             // What a child has from its parent is reported there, but it may have its own expression.
@@ -43,9 +47,9 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             }
             for &attnum in &generated.columns {
                 let id = ColumnId { relation: relation.oid, attnum };
-                let (Some(_), Some(over)) = (assignments.mask(id), scope.column(id)) else {
+                if assignments.mask(id).is_none() {
                     continue;
-                };
+                }
                 problems.push(scope.column_refusal(
                     "generated_stored",
                     id,
@@ -54,10 +58,40 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
                         column.name
                     ),
                     format!(
-                        "keep the column, or drop {:?} on the source:\n{}",
+                        "have the table rebuilt through SQL, which changes its layout; or keep \
+                         the column, or drop {:?} on the source:\n{}\nallow_relayout = true",
                         column.name,
-                        rule_line(&over.name, &ColumnRule::new(MaskName::Keep))
+                        table_header(&scope.database.info.name, &relation.full_name())
                     ),
+                ));
+            }
+        }
+    }
+}
+
+/// What is computed anew on one side of a foreign key is not on the other.
+fn check_keys(
+    scope: &Scope<'_>,
+    assignments: &Assignments,
+    relation: &Relation,
+    problems: &mut Problems,
+) {
+    for column in scope.computed(assignments, relation) {
+        let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+        for key in &scope.database.foreign_keys {
+            let refers = key.table == id.relation && key.columns.contains(&id.attnum);
+            let is_referred_to =
+                key.referenced_table == id.relation && key.referenced_columns.contains(&id.attnum);
+            if refers || is_referred_to {
+                problems.push(scope.column_refusal(
+                    "generated_foreign_key",
+                    id,
+                    format!(
+                        "foreign key {:?} is over this generated column, which masked values would \
+                         change on one side alone",
+                        key.name
+                    ),
+                    "keep the columns that it is over, or drop the foreign key on the source",
                 ));
             }
         }

@@ -12,6 +12,9 @@ use crate::mask::MaskSpec;
 pub struct MaskPlan {
     /// Every database that is not a template, in name order.
     pub databases: Vec<DatabasePlan>,
+    /// Databases to drop, in name order.
+    #[serde(default)]
+    pub dropped: Vec<String>,
 }
 
 /// What will be done to one database.
@@ -73,12 +76,29 @@ pub struct RelationPlan {
     pub toast_path: Option<PathBuf>,
     /// Attributes in `attnum` order, dropped ones included.
     pub attributes: Vec<AttributePlan>,
+    /// What is computed anew through SQL; the relation's layout is not kept then.
+    #[serde(default)]
+    pub relayout: Option<Relayout>,
+}
+
+/// Stored generated columns that are computed anew from masked values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relayout {
+    /// Masked columns that they are over.
+    pub sources: Vec<String>,
+    /// Their `attnum`s.
+    pub computed: Vec<i16>,
 }
 
 impl RelationPlan {
     /// True if any column of the relation is masked.
     pub fn is_masked(&self) -> bool {
         self.attributes.iter().any(|attribute| matches!(attribute.action, Action::Mask(_)))
+    }
+
+    /// True if an attribute's values derive from masked ones.
+    pub fn is_computed(&self, attnum: i16) -> bool {
+        self.relayout.as_ref().is_some_and(|relayout| relayout.computed.contains(&attnum))
     }
 }
 

@@ -9,6 +9,8 @@ mod check_expression;
 mod checks;
 mod columns;
 mod databases;
+#[cfg(test)]
+mod dependency_tests;
 mod derived;
 mod mask_plan;
 mod masks;
@@ -27,7 +29,7 @@ use crate::rules::RuleSet;
 use assignment::Assignments;
 pub use mask_plan::{
     Action, AttributePlan, DatabasePlan, IndexRef, MaskPlan, MissingValuesPlan, RelationPlan,
-    StorageKind,
+    Relayout, StorageKind,
 };
 use problems::Problems;
 use scope::Scope;
@@ -40,9 +42,12 @@ pub use suggest::suggest;
 /// table and column.
 pub fn plan(rules: &RuleSet, catalog: &Catalog) -> Result<MaskPlan> {
     let mut problems = Problems::default();
-    databases::check(rules, catalog, &mut problems);
-    let mut plan = MaskPlan::default();
+    let dropped = databases::check(rules, catalog, &mut problems);
+    let mut plan = MaskPlan { dropped, ..MaskPlan::default() };
     for database in &catalog.databases {
+        if plan.dropped.contains(&database.info.name) {
+            continue;
+        }
         let scope = Scope::new(rules, database);
         if database.info.is_template && scope.rules.is_none() && !scope.holds_data() {
             continue;

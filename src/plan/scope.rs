@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::assignment::Assignments;
 use crate::cluster::catalog::{Column, Database, Relation, RelationKind};
 use crate::error::Refusal;
 use crate::ids::Oid;
-use crate::rules::{DatabaseRules, RuleSet, Unlisted};
+use crate::rules::{DatabaseRules, LargeObjects, RuleSet, Unlisted};
 
 /// A column within one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,15 +21,23 @@ pub(super) struct Scope<'a> {
     /// `None` if the rule set has no section for the database.
     pub(super) rules: Option<&'a DatabaseRules>,
     pub(super) unlisted: Unlisted,
+    pub(super) large_objects: LargeObjects,
     relations: BTreeMap<Oid, &'a Relation>,
 }
 
 impl<'a> Scope<'a> {
     pub(super) fn new(rules: &'a RuleSet, database: &'a Database) -> Scope<'a> {
+        let unlisted = rules.unlisted_in(&database.info.name);
+        let rules = rules.databases.get(&database.info.name);
+        let policy = match unlisted {
+            Unlisted::Deny => LargeObjects::Deny,
+            Unlisted::Keep => LargeObjects::Keep,
+        };
         Scope {
             database,
-            rules: rules.databases.get(&database.info.name),
-            unlisted: rules.unlisted_in(&database.info.name),
+            rules,
+            unlisted,
+            large_objects: rules.and_then(|rules| rules.large_objects).unwrap_or(policy),
             relations: database.relations.iter().map(|r| (r.oid, r)).collect(),
         }
     }
@@ -75,7 +84,7 @@ impl<'a> Scope<'a> {
         .collect()
     }
 
-    /// `columns` of `relation`, with those that virtual generated columns among them are over.
+    /// `columns` of `relation`, with those that generated columns among them are over.
     pub(super) fn stored_columns(
         &self,
         relation: &Relation,
@@ -84,11 +93,40 @@ impl<'a> Scope<'a> {
         let mut stored = columns.clone();
         for &attnum in columns {
             let generated = relation.attribute(attnum).and_then(|c| c.generated.as_ref());
-            if let Some(generated) = generated.filter(|generated| !generated.stored) {
-                stored.extend(&generated.columns);
-            }
+            stored.extend(generated.iter().flat_map(|generated| &generated.columns));
         }
         stored
+    }
+
+    /// Stored generated columns over masked ones.
+    pub(super) fn computed<'r>(
+        &self,
+        assignments: &Assignments,
+        relation: &'r Relation,
+    ) -> Vec<&'r Column> {
+        let over_masked = |column: &&Column| {
+            column.generated.as_ref().is_some_and(|generated| {
+                generated.stored
+                    && generated.columns.iter().any(|&over| assignments.is_masked(relation, over))
+            })
+        };
+        relation.live_columns().filter(over_masked).collect()
+    }
+
+    /// True if the rules allow the table, or one above it, to be rebuilt through SQL.
+    pub(super) fn allows_relayout(&self, relation: &Relation) -> bool {
+        let Some(rules) = self.rules else { return false };
+        let mut above = vec![relation];
+        let mut seen = BTreeSet::new();
+        while let Some(relation) = above.pop() {
+            if rules.allow_relayout.contains(&relation.full_name()) {
+                return true;
+            }
+            if seen.insert(relation.oid) {
+                above.extend(relation.parents.iter().filter_map(|&parent| self.relation(parent)));
+            }
+        }
+        false
     }
 
     /// `schema.table.column`, for messages.

@@ -89,7 +89,7 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
     if relation.kind == RelationKind::Table && relation.access_method.as_deref() != Some("heap") {
         return keep("the table is not stored as heap");
     }
-    let is_text = matches!(value_type, ValueType::Text | ValueType::Bpchar);
+    let is_text = value_type.is_text() || value_type == ValueType::Ltree;
     if is_text && !matches!(database.info.encoding.as_str(), "UTF8" | "SQL_ASCII") {
         return keep("text is masked in UTF8 alone");
     }
@@ -147,7 +147,9 @@ fn keep(why: &'static str) -> Guess {
 fn injective_mask(wanted: MaskName, value_type: ValueType) -> Option<MaskName> {
     let preferred =
         if wanted == MaskName::Phone { MaskName::Digits } else { MaskName::Alphanumeric };
-    [preferred, MaskName::Integer, MaskName::Numeric, MaskName::Uuid].into_iter().find(|&mask| {
+    let others =
+        [MaskName::Integer, MaskName::Numeric, MaskName::Uuid, MaskName::Ip, MaskName::Enum];
+    [preferred].into_iter().chain(others).find(|&mask| {
         mask::supports(mask, value_type)
             && mask::is_injective(mask, value_type, &ColumnRule::new(mask).options)
     })

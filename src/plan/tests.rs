@@ -364,8 +364,11 @@ fn partition_keys_and_other_storage_are_refused() {
     table.partition_key = Some(PartitionKey { columns: BTreeSet::from([1]), definition });
     sample.table("s.columnar", &["a text"]).access_method = Some("columnar".to_owned());
     sample.table("s.untouched", &["a text"]).access_method = Some("columnar".to_owned());
-    sample.table("s.bytes", &["a bytea"]).columns[0].base_type =
-        Some(TypeName { schema: "public".to_owned(), name: "text".to_owned() });
+    sample.table("s.bytes", &["a bytea"]).columns[0].base_type = Some(TypeName {
+        schema: "public".to_owned(),
+        name: "text".to_owned(),
+        ..TypeName::default()
+    });
     let lines = [
         "p.a = \"text\"",
         "p.b = \"text\"",

@@ -15,7 +15,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
         if index.parent.is_some() || !relation.kind.takes_rules() {
             continue;
         }
-        for attnum in index.columns() {
+        for attnum in scope.stored_columns(relation, &index.columns()) {
             let id = ColumnId { relation: relation.oid, attnum };
             let (Some(assignment), Some(column)) = (assignments.mask(id), scope.column(id)) else {
                 continue;
@@ -73,8 +73,10 @@ impl Found<'_> {
             }
         }
         let confirmed = injective && self.assignment.confirm_check;
-        let in_expression =
-            index.expression_columns.contains(&attnum) || index.other_columns.contains(&attnum);
+        // A column that is only reached through a generated one is as good as in an expression.
+        let in_expression = index.expression_columns.contains(&attnum)
+            || index.other_columns.contains(&attnum)
+            || !index.columns().contains(&attnum);
         if in_expression && !confirmed {
             problems.push(self.refusal(
                 "unique_expression",

@@ -4,9 +4,10 @@ use super::assignment::Assignments;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use super::suggest::suggestion;
-use crate::rules::{Unlisted, database_header, rule_line, table_header};
+use crate::rules::{LargeObjects, Unlisted, database_header, rule_line, table_header};
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
+    check_large_objects(scope, problems);
     if scope.unlisted == Unlisted::Keep {
         return;
     }
@@ -16,22 +17,9 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             "unlisted_database",
             "the rules have no section for this database, which holds tables",
             format!(
-                "write rules for its columns (thinveil rules suggest), or keep all of it:\n\
-                 {}\nunlisted = \"keep\"",
-                database_header(database)
-            ),
-        ));
-    }
-    if scope.database.large_objects > 0 {
-        problems.push(scope.refusal(
-            "large_objects",
-            format!(
-                "the database holds {} large objects (pg_largeobject), which no rule can name",
-                scope.database.large_objects
-            ),
-            format!(
-                "remove them on the source (lo_unlink), or say that they may stay:\n\
-                 {}\nunlisted = \"keep\"",
+                "write rules for its columns (thinveil rules suggest), drop it from the snapshot, or \
+                 keep all of it (unlisted = \"keep\"):\n\
+                 {}\ndrop = true",
                 database_header(database)
             ),
         ));
@@ -62,6 +50,25 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             ));
         }
     }
+}
+
+/// Large objects belong to no column.
+fn check_large_objects(scope: &Scope<'_>, problems: &mut Problems) {
+    if scope.large_objects != LargeObjects::Deny || scope.database.large_objects == 0 {
+        return;
+    }
+    problems.push(scope.refusal(
+        "large_objects",
+        format!(
+            "the database holds {} large objects (pg_largeobject), which no rule can name",
+            scope.database.large_objects
+        ),
+        format!(
+            "remove them on the source (lo_unlink), or have their bytes zeroed (or \"keep\" them):\n\
+             {}\nlarge_objects = \"blank\"",
+            database_header(&scope.database.info.name)
+        ),
+    ));
 }
 
 /// False if a foreign key makes the column follow another unlisted one, which is then the one to

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::page::{Fault, Ranges, TupleRewriter};
+use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use crate::datum::ValueType;
 use crate::mask::Masker;
 use crate::page::{PageError, Storage, TupleEnd, Varlena, VarlenaForm, walk_attributes};
@@ -37,7 +37,7 @@ impl TupleRewriter for MissingRewriter<'_> {
         &mut self,
         raw: &[u8],
         out: &mut [u8],
-        offset: usize,
+        TuplePlace { offset, .. }: TuplePlace,
         ranges: &mut Ranges,
     ) -> Result<TupleEnd, Fault> {
         let (mut attrelid, mut attnum) = (None, None);
@@ -68,15 +68,15 @@ impl TupleRewriter for MissingRewriter<'_> {
                 };
                 let start = attribute.start + header_len + ARRAY_HEADER;
                 let element = out.get_mut(start..attribute.end).unwrap_or_default();
-                let value = match column.value_type {
-                    ValueType::Text | ValueType::Bpchar | ValueType::Numeric => {
+                let value = match column.value_type.width() {
+                    None => {
                         let varlena = Varlena::read(element)?;
                         if !matches!(varlena.form, VarlenaForm::Short | VarlenaForm::Plain) {
                             return Err(unsupported("a missing value is stored compressed"));
                         }
                         varlena.header_len..varlena.total_len
                     }
-                    value_type => 0..value_type.width().unwrap_or(element.len()),
+                    Some(width) => 0..width,
                 };
                 let range = start + value.start..start + value.end;
                 let value = element

@@ -21,6 +21,8 @@ enum Kind {
     Secret,
     Email,
     Phone,
+    Address,
+    Hardware,
     Network,
     FirstName,
     LastName,
@@ -48,7 +50,13 @@ const WORDS: &[(Kind, &str)] = &[
         Kind::Email,
         "email emails mail e_mail emailaddress mailadresse courriel correo mejl posta_elettronica",
     ),
-    (Kind::Network, "ip ip_address ipaddr ip_addr mac_address user_agent useragent hostname url"),
+    (
+        Kind::Address,
+        "ip ips ip_address ipaddr ip_addr ipaddress ipv4 ipv6 remote_addr client_ip last_ip \
+         ip_adresse adresse_ip direccion_ip indirizzo_ip",
+    ),
+    (Kind::Hardware, "mac mac_address macaddr mac_addr macaddress hwaddr bssid"),
+    (Kind::Network, "user_agent useragent hostname url"),
     (
         Kind::Phone,
         "phone phones telephone tel mobile cell cellphone fax telefon telefonnummer handy mobil \
@@ -150,7 +158,7 @@ pub fn guess(column: &str, value_type: Option<ValueType>) -> Guess {
         doubt: Some("the name does not say what it holds"),
     };
     match value_type {
-        ValueType::Text | ValueType::Bpchar => match kind {
+        _ if value_type.is_text() => match kind {
             Some(Kind::Neutral) => sure(MaskName::Keep),
             Some(kind) => sure(text_mask(kind)),
             None if words(column).last().is_some_and(|word| NAMES.contains(&word.as_str())) => {
@@ -158,7 +166,7 @@ pub fn guess(column: &str, value_type: Option<ValueType>) -> Guess {
             }
             None => unsure(MaskName::Text),
         },
-        ValueType::Int2 | ValueType::Int4 | ValueType::Int8 => match kind {
+        ValueType::Int2 | ValueType::Int4 | ValueType::Int8 | ValueType::Money => match kind {
             Some(Kind::Phone | Kind::Number | Kind::Money | Kind::Secret | Kind::Postcode) => {
                 sure(MaskName::Integer)
             }
@@ -180,7 +188,11 @@ pub fn guess(column: &str, value_type: Option<ValueType>) -> Guess {
             Some(Kind::Neutral) => sure(MaskName::Keep),
             _ => unsure(MaskName::Keep),
         },
-        ValueType::Timestamp | ValueType::TimestampTz | ValueType::Time => match kind {
+        ValueType::Timestamp
+        | ValueType::TimestampTz
+        | ValueType::Time
+        | ValueType::TimeTz
+        | ValueType::Interval => match kind {
             Some(Kind::Birth) => sure(MaskName::TimestampShift),
             Some(Kind::Neutral) => sure(MaskName::Keep),
             _ => unsure(MaskName::Keep),
@@ -189,6 +201,20 @@ pub fn guess(column: &str, value_type: Option<ValueType>) -> Guess {
         ValueType::Uuid => match kind {
             Some(Kind::Secret) => sure(MaskName::Uuid),
             _ => sure(MaskName::Keep),
+        },
+        // The type says it.
+        ValueType::Inet => sure(MaskName::Ip),
+        ValueType::Macaddr | ValueType::Macaddr8 => sure(MaskName::Mac),
+        ValueType::Oid | ValueType::Xid8 | ValueType::PgLsn | ValueType::Snapshot => {
+            sure(MaskName::Keep)
+        }
+        _ => match kind {
+            Some(Kind::Neutral) => sure(MaskName::Keep),
+            Some(_) => sure(telling_mask(value_type)),
+            None => unsure(match value_type {
+                ValueType::Char | ValueType::Enum | ValueType::Bit => MaskName::Keep,
+                _ => telling_mask(value_type),
+            }),
         },
     }
     .with_shift()
@@ -205,6 +231,18 @@ impl Guess {
     }
 }
 
+/// The mask that changes values of a type which names seldom explain.
+fn telling_mask(value_type: ValueType) -> MaskName {
+    match value_type {
+        ValueType::Char | ValueType::Ltree => MaskName::Alphanumeric,
+        ValueType::Enum => MaskName::Enum,
+        ValueType::Cidr => MaskName::Ip,
+        ValueType::Bytea | ValueType::Bit => MaskName::Bytes,
+        ValueType::Jsonpath => MaskName::Redact,
+        _ => MaskName::Numeric,
+    }
+}
+
 fn text_mask(kind: Kind) -> MaskName {
     match kind {
         Kind::Secret => MaskName::Redact,
@@ -215,6 +253,8 @@ fn text_mask(kind: Kind) -> MaskName {
         Kind::FullName => MaskName::FullName,
         Kind::Street => MaskName::StreetAddress,
         Kind::City => MaskName::City,
+        Kind::Address => MaskName::Ip,
+        Kind::Hardware => MaskName::Mac,
         Kind::Company => MaskName::Company,
         Kind::Network | Kind::Postcode | Kind::Number | Kind::Login => MaskName::Alphanumeric,
         Kind::Birth | Kind::Money => MaskName::Digits,
@@ -293,7 +333,10 @@ mod tests {
             ("tax_id", MaskName::Alphanumeric),
             ("password_hash", MaskName::Redact),
             ("bemerkung", MaskName::Text),
-            ("ip_address", MaskName::Alphanumeric),
+            ("ip_address", MaskName::Ip),
+            ("clientIp", MaskName::Ip),
+            ("mac_address", MaskName::Mac),
+            ("user_agent", MaskName::Alphanumeric),
             ("email_address", MaskName::Email),
         ] {
             assert_eq!(mask(column, ValueType::Text), expected, "{column}");
@@ -316,6 +359,24 @@ mod tests {
         ] {
             let found = guess(column, Some(value_type));
             assert_eq!((found.rule.mask, found.doubt), (MaskName::Keep, None), "{column}");
+        }
+    }
+
+    #[test]
+    fn knows_what_types_hold() {
+        for (column, value_type, expected) in [
+            ("seen_from", ValueType::Inet, MaskName::Ip),
+            ("nets", ValueType::Cidr, MaskName::Ip),
+            ("device", ValueType::Macaddr8, MaskName::Mac),
+            ("photo", ValueType::Bytea, MaskName::Bytes),
+            ("location", ValueType::Point, MaskName::Numeric),
+            ("embedding", ValueType::Vector, MaskName::Numeric),
+            ("status", ValueType::Enum, MaskName::Keep),
+            ("salary", ValueType::Money, MaskName::Integer),
+            ("vorname", ValueType::Citext, MaskName::FirstName),
+            ("lsn", ValueType::PgLsn, MaskName::Keep),
+        ] {
+            assert_eq!(mask(column, value_type), expected, "{column}");
         }
     }
 

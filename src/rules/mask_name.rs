@@ -47,11 +47,19 @@ pub enum MaskName {
     TimestampShift,
     /// A keyed permutation of UUIDs. Injective.
     Uuid,
+    /// A network address of the same family and prefix. Injective.
+    Ip,
+    /// A hardware address, locally administered.
+    Mac,
+    /// Other bytes or bits.
+    Bytes,
+    /// A keyed permutation of the labels. Injective.
+    Enum,
 }
 
 impl MaskName {
     /// Every mask, in the order of the manual.
-    pub const ALL: [MaskName; 19] = [
+    pub const ALL: [MaskName; 23] = [
         MaskName::Keep,
         MaskName::FirstName,
         MaskName::LastName,
@@ -71,6 +79,10 @@ impl MaskName {
         MaskName::DateShift,
         MaskName::TimestampShift,
         MaskName::Uuid,
+        MaskName::Ip,
+        MaskName::Mac,
+        MaskName::Bytes,
+        MaskName::Enum,
     ];
 
     /// As rule files write it: `first_name`.
@@ -95,6 +107,10 @@ impl MaskName {
             MaskName::DateShift => "date_shift",
             MaskName::TimestampShift => "timestamp_shift",
             MaskName::Uuid => "uuid",
+            MaskName::Ip => "ip",
+            MaskName::Mac => "mac",
+            MaskName::Bytes => "bytes",
+            MaskName::Enum => "enum",
         }
     }
 
@@ -114,12 +130,16 @@ impl MaskName {
             MaskName::Integer | MaskName::Numeric => &["noise"],
             MaskName::DateShift => &["days"],
             MaskName::TimestampShift => &["seconds"],
+            MaskName::Ip => &["keep_bits"],
             MaskName::Keep
             | MaskName::Phone
             | MaskName::Redact
             | MaskName::Digits
             | MaskName::Alphanumeric
-            | MaskName::Uuid => &[],
+            | MaskName::Uuid
+            | MaskName::Mac
+            | MaskName::Bytes
+            | MaskName::Enum => &[],
         }
     }
 }

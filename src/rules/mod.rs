@@ -7,6 +7,7 @@ mod import;
 mod mask_name;
 mod nearest;
 mod read;
+mod read_database;
 mod rule_set;
 mod write;
 
@@ -16,5 +17,8 @@ pub use import::import_security_labels;
 pub use import::{import, import_greenmask};
 pub use mask_name::{MaskName, UnknownMask};
 pub use nearest::{did_you_mean, nearest};
-pub use rule_set::{ColumnRule, DatabaseRules, MaskOptions, RuleSet, TableRules, Unlisted};
+pub use rule_set::{
+    ColumnRule, DatabaseRules, LargeObjects, MaskOptions, RuleSet, TableRules, Unlisted,
+    UnlistedDatabases,
+};
 pub use write::{database_header, rule_line, table_header};

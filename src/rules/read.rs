@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::nearest::{did_you_mean, nearest};
-use super::{ColumnRule, DatabaseRules, MaskName, MaskOptions, RuleSet, TableRules, Unlisted};
+use super::{ColumnRule, MaskName, MaskOptions, RuleSet, Unlisted, UnlistedDatabases};
 use crate::error::{Error, Refusal, Result};
 
 /// The version of the rule file's form that this program reads.
@@ -33,27 +33,32 @@ impl RuleSet {
     }
 }
 
-struct Reader<'t> {
+pub(super) struct Reader<'t> {
     text: &'t str,
     problems: Vec<Refusal>,
 }
 
 /// Where in the rule set a value stands, for refusals.
 #[derive(Clone, Copy, Default)]
-struct At<'n> {
-    database: Option<&'n str>,
-    table: Option<&'n str>,
-    column: Option<&'n str>,
+pub(super) struct At<'n> {
+    pub(super) database: Option<&'n str>,
+    pub(super) table: Option<&'n str>,
+    pub(super) column: Option<&'n str>,
 }
 
-type Value<'i> = Spanned<DeValue<'i>>;
+pub(super) type Value<'i> = Spanned<DeValue<'i>>;
 
 impl Reader<'_> {
-    fn problem(&mut self, span: &Range<usize>, what: impl AsRef<str>, remedy: impl Into<String>) {
+    pub(super) fn problem(
+        &mut self,
+        span: &Range<usize>,
+        what: impl AsRef<str>,
+        remedy: impl Into<String>,
+    ) {
         self.problem_at(At::default(), span, what, remedy);
     }
 
-    fn problem_at(
+    pub(super) fn problem_at(
         &mut self,
         at: At<'_>,
         span: &Range<usize>,
@@ -71,9 +76,10 @@ impl Reader<'_> {
     }
 
     fn rule_set(&mut self, file: &Spanned<DeTable<'_>>) -> RuleSet {
-        let known = ["version", "unlisted", "allow_preload", "databases"];
+        let known = ["version", "unlisted", "unlisted_databases", "allow_preload", "databases"];
         let mut rules = RuleSet {
             unlisted: Unlisted::Deny,
+            unlisted_databases: UnlistedDatabases::Deny,
             allow_preload: Vec::new(),
             databases: BTreeMap::new(),
             hash: blake3::hash(self.text.as_bytes()).to_hex().to_string(),
@@ -93,6 +99,7 @@ impl Reader<'_> {
                     }
                 }
                 "unlisted" => rules.unlisted = self.unlisted(At::default(), value),
+                "unlisted_databases" => rules.unlisted_databases = self.unlisted_databases(value),
                 "allow_preload" => rules.allow_preload = self.strings(value),
                 "databases" => {
                     for (name, section) in self.table(At::default(), value, "databases") {
@@ -110,69 +117,7 @@ impl Reader<'_> {
         rules
     }
 
-    fn database(&mut self, at: At<'_>, section: &Value<'_>) -> DatabaseRules {
-        let mut rules = DatabaseRules::default();
-        for (key, value) in self.table(at, section, "a database's section") {
-            match &**key.get_ref() {
-                "unlisted" => rules.unlisted = Some(self.unlisted(at, value)),
-                "tables" => {
-                    for (name, columns) in self.table(at, value, "tables") {
-                        let at = At { table: Some(name.get_ref()), ..at };
-                        if !self.table_name(at, name, columns) {
-                            continue;
-                        }
-                        let columns = self.columns(at, columns);
-                        rules.tables.insert(name.get_ref().to_string(), columns);
-                    }
-                }
-                other => self.unknown_key(at, &key.span(), other, &["unlisted", "tables"]),
-            }
-        }
-        rules
-    }
-
-    /// Tables are named `schema.table`, in quotes: without them TOML makes two keys of it.
-    fn table_name(
-        &mut self,
-        at: At<'_>,
-        name: &Spanned<std::borrow::Cow<'_, str>>,
-        columns: &Value<'_>,
-    ) -> bool {
-        let table = name.get_ref();
-        if table.contains('.') {
-            return true;
-        }
-        let inner = columns.get_ref().as_table().and_then(|table| {
-            let (key, value) = table.iter().next()?;
-            let inner = value.get_ref().as_table()?;
-            (!inner.contains_key("mask")).then(|| key.get_ref().to_string())
-        });
-        let database = at.database.unwrap_or_default();
-        let (full, remedy) = match inner {
-            Some(inner) => (format!("{table}.{inner}"), "put schema and table into one quoted key"),
-            None => (format!("public.{table}"), "name the schema, too"),
-        };
-        self.problem_at(
-            at,
-            &name.span(),
-            format!("{table:?} is no schema.table"),
-            format!("{remedy}: [databases.{}.tables.{full:?}]", super::write::key(database)),
-        );
-        false
-    }
-
-    fn columns(&mut self, at: At<'_>, value: &Value<'_>) -> TableRules {
-        let mut rules = TableRules::new();
-        for (name, rule) in self.table(at, value, "a table's section") {
-            let at = At { column: Some(name.get_ref()), ..at };
-            if let Some(rule) = self.rule(at, rule) {
-                rules.insert(name.get_ref().to_string(), rule);
-            }
-        }
-        rules
-    }
-
-    fn rule(&mut self, at: At<'_>, value: &Value<'_>) -> Option<ColumnRule> {
+    pub(super) fn rule(&mut self, at: At<'_>, value: &Value<'_>) -> Option<ColumnRule> {
         let table = match value.get_ref() {
             DeValue::String(_) => return self.mask(at, value).map(ColumnRule::new),
             DeValue::Table(table) => table,
@@ -256,6 +201,7 @@ impl Reader<'_> {
             "value" => options.value = self.string(at, value),
             "days" => options.days = self.whole(at, value),
             "seconds" => options.seconds = self.whole(at, value),
+            "keep_bits" => options.keep_bits = self.whole(at, value),
             _ => options.noise = self.number(at, value),
         }
     }
@@ -274,28 +220,18 @@ impl Reader<'_> {
         mask
     }
 
-    fn unlisted(&mut self, at: At<'_>, value: &Value<'_>) -> Unlisted {
-        match value.get_ref().as_str() {
-            Some("deny") => Unlisted::Deny,
-            Some("keep") => Unlisted::Keep,
-            _ => {
-                self.problem_at(
-                    at,
-                    &value.span(),
-                    "`unlisted` is neither \"deny\" nor \"keep\"",
-                    "unlisted = \"deny\"",
-                );
-                Unlisted::Deny
-            }
-        }
-    }
-
-    fn unknown_key(&mut self, at: At<'_>, span: &Range<usize>, key: &str, known: &[&str]) {
+    pub(super) fn unknown_key(
+        &mut self,
+        at: At<'_>,
+        span: &Range<usize>,
+        key: &str,
+        known: &[&str],
+    ) {
         let remedy = did_you_mean(key, known.iter().copied());
         self.problem_at(at, span, format!("unknown key {key:?}"), remedy);
     }
 
-    fn table<'v, 'i>(
+    pub(super) fn table<'v, 'i>(
         &mut self,
         at: At<'_>,
         value: &'v Value<'i>,
@@ -318,7 +254,7 @@ impl Reader<'_> {
         array.iter().filter_map(|item| self.string(At::default(), item)).collect()
     }
 
-    fn string(&mut self, at: At<'_>, value: &Value<'_>) -> Option<String> {
+    pub(super) fn string(&mut self, at: At<'_>, value: &Value<'_>) -> Option<String> {
         let string = value.get_ref().as_str().map(str::to_owned);
         if string.is_none() {
             self.problem_at(at, &value.span(), "a string is wanted here", "put it in quotes");
@@ -326,7 +262,7 @@ impl Reader<'_> {
         string
     }
 
-    fn boolean(&mut self, at: At<'_>, value: &Value<'_>) -> bool {
+    pub(super) fn boolean(&mut self, at: At<'_>, value: &Value<'_>) -> bool {
         value.get_ref().as_bool().unwrap_or_else(|| {
             self.problem_at(at, &value.span(), "true or false is wanted here", "write true");
             false
@@ -385,6 +321,7 @@ id = { mask = "keep", accept_originals = true }
 "odd \"name" = { mask = "constant", value = "x\ty" }
 pay = { mask = "numeric", noise = 0.25 }
 seen = { mask = "timestamp_shift", seconds = 86400 }
+via = { mask = "ip", keep_bits = 16 }
 "#;
 
     #[test]

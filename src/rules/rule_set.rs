@@ -1,6 +1,6 @@
 //! The rule set.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +11,8 @@ use super::MaskName;
 pub struct RuleSet {
     /// What happens to a column that no rule names.
     pub unlisted: Unlisted,
+    /// What happens to a database that has no section.
+    pub unlisted_databases: UnlistedDatabases,
     /// Libraries that a clone may preload.
     pub allow_preload: Vec<String>,
     /// Rules by database name.
@@ -26,7 +28,13 @@ impl RuleSet {
         allow_preload: Vec<String>,
         databases: BTreeMap<String, DatabaseRules>,
     ) -> RuleSet {
-        let mut rules = RuleSet { unlisted, allow_preload, databases, hash: String::new() };
+        let mut rules = RuleSet {
+            unlisted,
+            unlisted_databases: UnlistedDatabases::Deny,
+            allow_preload,
+            databases,
+            hash: String::new(),
+        };
         rules.hash = blake3::hash(rules.to_toml().as_bytes()).to_hex().to_string();
         rules
     }
@@ -48,9 +56,36 @@ pub enum Unlisted {
     Keep,
 }
 
+/// What happens to a database that has no section.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnlistedDatabases {
+    /// Its columns are unlisted ones.
+    #[default]
+    Deny,
+    /// It is dropped from the snapshot.
+    Drop,
+}
+
+/// What happens to the large objects of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LargeObjects {
+    /// If there are any, the snapshot is refused.
+    Deny,
+    /// Their bytes are zeroed where they lie.
+    Blank,
+    /// They stay.
+    Keep,
+}
+
 /// Rules of one database, by `schema.table`.
 #[derive(Clone, Debug, Default)]
 pub struct DatabaseRules {
+    /// The database is dropped from the snapshot; there are no other rules then.
+    pub drop: bool,
+    /// What happens to its large objects, if not what `unlisted` says.
+    pub large_objects: Option<LargeObjects>,
+    /// Tables that may be rebuilt through SQL, as `schema.table`: their layout is not kept then.
+    pub allow_relayout: BTreeSet<String>,
     /// What happens to a column of this database that no rule names, if not what
     /// [`RuleSet::unlisted`] says.
     pub unlisted: Option<Unlisted>,
@@ -114,4 +149,7 @@ pub struct MaskOptions {
     /// instead of a permutation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<f64>,
+    /// `ip`: so many bits of an address stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_bits: Option<u8>,
 }

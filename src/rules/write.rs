@@ -2,21 +2,36 @@
 
 use std::fmt::Write as _;
 
-use super::{ColumnRule, RuleSet, Unlisted};
+use super::{ColumnRule, LargeObjects, RuleSet, Unlisted, UnlistedDatabases};
 
 impl RuleSet {
     /// The rule file that says the same, without the comments of the one that was read.
     pub fn to_toml(&self) -> String {
-        let mut text = head(self.unlisted, &self.allow_preload);
+        let mut text = head(self.unlisted, self.unlisted_databases, &self.allow_preload);
         for (database, rules) in &self.databases {
-            if let Some(unlisted) = rules.unlisted {
-                let _ = write!(text, "\n[databases.{}]\n", key(database));
-                let _ = writeln!(text, "unlisted = {}", string(unlisted_word(unlisted)));
-            } else if rules.tables.is_empty() {
-                let _ = write!(text, "\n[databases.{}]\n", key(database));
+            let mut lines = Vec::new();
+            lines.extend(rules.drop.then(|| "drop = true".to_owned()));
+            lines.extend(
+                rules
+                    .unlisted
+                    .map(|unlisted| format!("unlisted = {}", string(unlisted_word(unlisted)))),
+            );
+            lines.extend(
+                rules.large_objects.map(|policy| {
+                    format!("large_objects = {}", string(large_objects_word(policy)))
+                }),
+            );
+            if !lines.is_empty() || rules.tables.is_empty() {
+                lines.insert(0, format!("\n[databases.{}]", key(database)));
+            }
+            for line in lines {
+                let _ = writeln!(text, "{line}");
             }
             for (table, columns) in &rules.tables {
                 let _ = write!(text, "\n{}\n", table_header(database, table));
+                if rules.allow_relayout.contains(table) {
+                    text.push_str("allow_relayout = true\n");
+                }
                 for (column, rule) in columns {
                     let _ = writeln!(text, "{}", rule_line(column, rule));
                 }
@@ -27,8 +42,15 @@ impl RuleSet {
 }
 
 /// The lines above the first section.
-pub(super) fn head(unlisted: Unlisted, allow_preload: &[String]) -> String {
+pub(super) fn head(
+    unlisted: Unlisted,
+    unlisted_databases: UnlistedDatabases,
+    allow_preload: &[String],
+) -> String {
     let mut text = format!("version = 1\nunlisted = {}\n", string(unlisted_word(unlisted)));
+    if unlisted_databases == UnlistedDatabases::Drop {
+        text.push_str("unlisted_databases = \"drop\"\n");
+    }
     if !allow_preload.is_empty() {
         let names: Vec<String> = allow_preload.iter().map(|name| string(name)).collect();
         // Writing to a String can't fail.
@@ -41,6 +63,14 @@ fn unlisted_word(unlisted: Unlisted) -> &'static str {
     match unlisted {
         Unlisted::Deny => "deny",
         Unlisted::Keep => "keep",
+    }
+}
+
+fn large_objects_word(policy: LargeObjects) -> &'static str {
+    match policy {
+        LargeObjects::Deny => "deny",
+        LargeObjects::Blank => "blank",
+        LargeObjects::Keep => "keep",
     }
 }
 
@@ -63,6 +93,7 @@ pub fn rule_line(column: &str, rule: &ColumnRule) -> String {
     parts.extend(options.seconds.map(|seconds| format!("seconds = {seconds}")));
     parts.extend(options.value.as_ref().map(|value| format!("value = {}", string(value))));
     parts.extend(options.noise.map(|noise| format!("noise = {noise:?}")));
+    parts.extend(options.keep_bits.map(|bits| format!("keep_bits = {bits}")));
     parts.extend(rule.domain.as_ref().map(|domain| format!("domain = {}", string(domain))));
     parts.extend(rule.confirm_check.then(|| "confirm_check = true".to_owned()));
     parts.extend(rule.accept_originals.then(|| "accept_originals = true".to_owned()));

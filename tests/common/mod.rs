@@ -15,7 +15,7 @@ mod servers;
 pub(crate) use cluster::{Cluster, Queries, Row};
 pub(crate) use judges::{
     assert_all_judges_pass, assert_foreign_keys_hold, assert_same_layout, checksum_findings,
-    heap_files, layout_difference, verify_heapam_findings,
+    heap_files, layout_difference, pg_amcheck_findings, verify_heapam_findings,
 };
 pub(crate) use loop_fs::{FileSystem, LoopFs};
 pub(crate) use needles::{Needles, files_under, tree_digest};

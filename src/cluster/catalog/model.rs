@@ -36,7 +36,7 @@ pub struct DatabaseInfo {
     pub name: String,
     /// `encoding` by name: `UTF8`, `LATIN1`, `SQL_ASCII`.
     pub encoding: String,
-    /// `datallowconn`.
+    /// `datallowconn`, and thinveil can connect.
     pub allows_connections: bool,
     /// `datistemplate`.
     pub is_template: bool,
@@ -86,6 +86,9 @@ pub struct Database {
     pub statistics: Vec<ExtendedStatistics>,
     /// Large objects (`pg_largeobject_metadata`).
     pub large_objects: i64,
+    /// Where their bytes are, those of removed ones too: the first segment of `pg_largeobject`,
+    /// relative to the data directory; `None` if it is empty.
+    pub pg_largeobject: Option<std::path::PathBuf>,
     /// `pg_attribute` itself: its rows hold the missing values of columns.
     pub pg_attribute: CatalogTable,
 }

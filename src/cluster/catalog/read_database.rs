@@ -12,6 +12,7 @@ use super::relation::{
 };
 use super::value::{cell, oid, rows, sql_error};
 use super::{read_objects, sql};
+use crate::datum::EnumLabels;
 use crate::error::{Error, Result};
 use crate::ids::Oid;
 
@@ -63,6 +64,7 @@ pub fn read_database(client: &mut Client, info: &DatabaseInfo) -> Result<Databas
         .map(|relation| (relation.oid, relation.live_columns().map(|c| c.attnum).collect()))
         .collect();
     let (checks, domains) = read_objects::checks(client, &attributes, &types)?;
+    let (large_objects, pg_largeobject) = read_objects::large_objects(client)?;
     Ok(Database {
         info: info.clone(),
         indexes: read_objects::indexes(client, &attributes, &parents)?,
@@ -71,7 +73,8 @@ pub fn read_database(client: &mut Client, info: &DatabaseInfo) -> Result<Databas
         domains,
         derivations: read_objects::derivations(client, &attributes)?,
         statistics: read_objects::statistics(client, major, &attributes)?,
-        large_objects: read_objects::large_objects(client)?,
+        large_objects,
+        pg_largeobject,
         pg_attribute: read_pg_attribute(client)?,
         relations,
     })
@@ -199,12 +202,22 @@ impl Types {
         let mut types = BTreeMap::new();
         let what = "types";
         for row in rows(client, what, sql::TYPES)? {
-            let is_domain = cell::<&str>(&row, 3, what)? == "d";
+            let kind: &str = cell(&row, 3, what)?;
+            let labels = || -> Result<EnumLabels> {
+                let oids = cell::<Option<Vec<u32>>>(&row, 6, what)?.unwrap_or_default();
+                let names = cell::<Option<Vec<String>>>(&row, 7, what)?.unwrap_or_default();
+                Ok(EnumLabels(oids.into_iter().zip(names).collect()))
+            };
             types.insert(
                 oid(&row, 0, what)?,
                 TypeRow {
-                    name: TypeName { schema: cell(&row, 1, what)?, name: cell(&row, 2, what)? },
-                    base: if is_domain { Some(oid(&row, 4, what)?) } else { None },
+                    name: TypeName {
+                        schema: cell(&row, 1, what)?,
+                        name: cell(&row, 2, what)?,
+                        extension: cell(&row, 5, what)?,
+                        labels: if kind == "e" { Some(labels()?) } else { None },
+                    },
+                    base: if kind == "d" { Some(oid(&row, 4, what)?) } else { None },
                 },
             );
         }

@@ -1,6 +1,7 @@
 //! What one database holds besides relations: indexes, constraints, derivations, statistics.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use postgres::Client;
 
@@ -168,8 +169,9 @@ pub(super) fn statistics(
     Ok(statistics)
 }
 
-pub(super) fn large_objects(client: &mut Client) -> Result<i64> {
+/// How many there are, and the file that holds their bytes.
+pub(super) fn large_objects(client: &mut Client) -> Result<(i64, Option<PathBuf>)> {
     let what = "large objects";
     let row = client.query_one(sql::LARGE_OBJECTS, &[]).map_err(|error| sql_error(what, &error))?;
-    cell(&row, 0, what)
+    Ok((cell(&row, 0, what)?, cell::<Option<String>>(&row, 1, what)?.map(PathBuf::from)))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::datum::ValueType;
+use crate::datum::{EnumLabels, ValueType};
 use crate::ids::Oid;
 
 /// `pg_class.relkind` of what holds columns.
@@ -155,18 +155,35 @@ pub struct Column {
 impl Column {
     /// The stored type, if masks know it.
     pub fn value_type(&self) -> Option<ValueType> {
-        let base = self.base_type.as_ref()?;
-        (base.schema == "pg_catalog").then(|| ValueType::from_typname(&base.name)).flatten()
+        self.base_type.as_ref()?.value_type()
     }
 }
 
-/// A type's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A type's name, and what else tells it from others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TypeName {
     /// Schema.
     pub schema: String,
     /// `typname`.
     pub name: String,
+    /// The extension that it comes with.
+    pub extension: Option<String>,
+    /// Of an `enum`: its labels.
+    pub labels: Option<EnumLabels>,
+}
+
+impl TypeName {
+    /// The stored type, if masks know it.
+    pub fn value_type(&self) -> Option<ValueType> {
+        if self.labels.is_some() {
+            return Some(ValueType::Enum);
+        }
+        match &self.extension {
+            Some(extension) => ValueType::from_extension(extension, &self.name),
+            None if self.schema == "pg_catalog" => ValueType::from_typname(&self.name),
+            None => None,
+        }
+    }
 }
 
 /// A generated column's expression.

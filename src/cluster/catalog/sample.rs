@@ -27,6 +27,7 @@ impl Sample {
             derivations: Vec::new(),
             statistics: Vec::new(),
             large_objects: 0,
+            pg_largeobject: None,
             pg_attribute: super::model::CatalogTable::default(),
         })
     }
@@ -57,6 +58,7 @@ impl Sample {
                 base_type: Some(TypeName {
                     schema: "pg_catalog".to_owned(),
                     name: typname.to_owned(),
+                    ..TypeName::default()
                 }),
                 domains: Vec::new(),
                 declared_type: typname.to_owned(),

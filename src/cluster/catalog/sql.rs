@@ -14,10 +14,13 @@ pub(super) const USER_RELATION: &str = "c.oid >= 16384
     AND n.nspname <> 'pg_toast'
     AND n.nspname !~ '^pg_(toast_)?temp_'";
 
-/// A connection limit of -2 marks what an interrupted DROP DATABASE left.
+/// A connection limit of -2 marks what an interrupted DROP DATABASE left. The server converts no
+/// MULE_INTERNAL to the UTF-8 that thinveil speaks.
 pub(super) const DATABASES: &str = "
     SELECT oid, datname, pg_encoding_to_char(encoding)::text,
-           datallowconn AND datconnlimit <> -2, datistemplate
+           datallowconn AND datconnlimit <> -2
+               AND pg_encoding_to_char(encoding) <> 'MULE_INTERNAL',
+           datistemplate
     FROM pg_database ORDER BY datname";
 
 pub(super) const TABLESPACES: &str = "SELECT oid, spcname FROM pg_tablespace ORDER BY spcname";
@@ -68,8 +71,16 @@ pub(super) fn columns() -> String {
 }
 
 pub(super) const TYPES: &str = "
-    SELECT t.oid, n.nspname, t.typname, t.typtype::text, t.typbasetype
-    FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace";
+    SELECT t.oid, n.nspname, t.typname, t.typtype::text, t.typbasetype, x.extname,
+           (SELECT array_agg(e.oid ORDER BY e.enumsortorder)
+            FROM pg_enum e WHERE e.enumtypid = t.oid),
+           (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
+            FROM pg_enum e WHERE e.enumtypid = t.oid)
+    FROM pg_type t
+    JOIN pg_namespace n ON n.oid = t.typnamespace
+    LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid
+         AND d.objsubid = 0 AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+    LEFT JOIN pg_extension x ON x.oid = d.refobjid";
 
 /// Tables and indexes alike.
 pub(super) const INHERITANCE: &str =
@@ -147,4 +158,7 @@ pub(super) fn statistics(major: PgMajor) -> String {
     )
 }
 
-pub(super) const LARGE_OBJECTS: &str = "SELECT count(*) FROM pg_largeobject_metadata";
+pub(super) const LARGE_OBJECTS: &str = "
+    SELECT count(*), CASE WHEN pg_relation_size('pg_catalog.pg_largeobject') > 0
+                          THEN pg_relation_filepath('pg_catalog.pg_largeobject') END
+    FROM pg_largeobject_metadata";

@@ -61,6 +61,7 @@
 
 mod basebackup;
 mod directory;
+mod dropped;
 mod source;
 mod stages;
 mod tablespaces;

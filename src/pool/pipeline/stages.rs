@@ -1,5 +1,6 @@
 //! The steps as types.
 
+use super::dropped::drop_databases;
 use super::source::Source;
 use super::{Clock, SnapshotOptions, Work, basebackup, directory, tablespaces};
 use crate::audit::{AuditJob, AuditReport};
@@ -132,9 +133,17 @@ impl Staged {
 
     fn check(self, rules: &RuleSet) -> Result<Planned> {
         let clock = Clock::start(Stage::Plan, &self.work.options)?;
-        let catalog = self.catalog()?;
+        let mut catalog = self.catalog()?;
         let plan = plan(rules, &catalog)?;
         let Staged { server, mut work } = self;
+        if !plan.dropped.is_empty() {
+            let mut client = server.connect_as("template1", &work.superuser)?;
+            drop_databases(&mut client, &plan.dropped)?;
+            catalog.cluster.databases.retain(|info| !plan.dropped.contains(&info.name));
+            catalog.databases.retain(|database| !plan.dropped.contains(&database.info.name));
+            let names = plan.dropped.clone().into();
+            work.manifest.extra.insert("databases_dropped".to_owned(), names);
+        }
         server.stop()?;
         work.manifest.rules_hash.clone_from(&rules.hash);
         work.manifest.allow_preload.clone_from(&rules.allow_preload);
@@ -242,6 +251,9 @@ impl Rewritten {
             ("files_removed", report.files_removed),
         ] {
             extra.insert(name.to_owned(), count.into());
+        }
+        if !report.relayouts.is_empty() {
+            extra.insert("layout_not_preserved".to_owned(), report.relayouts.clone().into());
         }
         Ok(Finished { work, plan, originals, report })
     }

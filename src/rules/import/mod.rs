@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::write::{head, key};
-use super::{ColumnRule, Unlisted, rule_line, table_header};
+use super::{ColumnRule, Unlisted, UnlistedDatabases, rule_line, table_header};
 use crate::error::{Error, Result};
 
 /// Imports a file by its name: `.yaml` and `.yml` are greenmask's configuration, anything else is
@@ -88,7 +88,7 @@ impl Imported {
             "# Imported from {tool}. Columns that it did not name are not here; `thinveil rules \
              check`\n# lists them, with a line to paste for each.\n"
         );
-        text.push_str(&head(Unlisted::Deny, &[]));
+        text.push_str(&head(Unlisted::Deny, UnlistedDatabases::Deny, &[]));
         for (table, columns) in self.0 {
             // Writing to a String can't fail.
             let _ = write!(text, "\n{}\n", table_header(database, &table));
