@@ -1,6 +1,7 @@
 //! What end-to-end tests stand on: real clusters, a pool driven through the binary, file systems in
 //! loop devices, and judges that know nothing of thinveil's internals.
 
+mod clients;
 mod cluster;
 mod judges;
 mod loop_fs;
@@ -12,10 +13,11 @@ mod rules;
 mod sandbox;
 mod servers;
 
+pub(crate) use clients::{client_program, dump};
 pub(crate) use cluster::{Cluster, Queries, Row};
 pub(crate) use judges::{
-    assert_all_judges_pass, assert_foreign_keys_hold, assert_same_layout, checksum_findings,
-    heap_files, layout_difference, pg_amcheck_findings, verify_heapam_findings,
+    assert_all_judges_pass, assert_checkers_find_nothing, assert_foreign_keys_hold,
+    assert_same_layout, checksum_findings, heap_files, layout_difference, verify_heapam_findings,
 };
 pub(crate) use loop_fs::{FileSystem, LoopFs};
 pub(crate) use needles::{Needles, files_under, tree_digest};

@@ -37,7 +37,7 @@ fn a_crashed_cluster_is_recovered_and_masked() {
 
 #[test]
 fn a_standbys_directory_is_masked() {
-    if !Servers::tested().take_base_backups() {
+    if !Servers::tested().known_to_clients() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -69,7 +69,7 @@ fn a_standbys_directory_is_masked() {
 
 #[test]
 fn a_base_backup_directory_is_masked() {
-    if !Servers::tested().take_base_backups() {
+    if !Servers::tested().known_to_clients() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -89,7 +89,7 @@ fn a_base_backup_directory_is_masked() {
 
 #[test]
 fn a_live_server_is_masked_by_connection_string_and_by_url() {
-    if !Servers::tested().take_base_backups() {
+    if !Servers::tested().known_to_clients() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -107,7 +107,7 @@ fn a_live_server_is_masked_by_connection_string_and_by_url() {
 
 #[test]
 fn a_password_in_a_connection_string_is_shown_nowhere() {
-    if !Servers::tested().take_base_backups() {
+    if !Servers::tested().known_to_clients() {
         return;
     }
     let sandbox = Sandbox::new();

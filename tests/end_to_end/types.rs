@@ -1,6 +1,6 @@
 //! Every scalar type, masked in place and read back: PostgreSQL's own functions are the judge.
 
-use crate::common::{Base, Pool, Queries, Rules, Sandbox, assert_all_judges_pass};
+use crate::common::{Base, Pool, Queries, Rules, Sandbox, Servers, assert_all_judges_pass};
 
 /// A column of the table: its type, its rule, a value made of `g`, and values at the type's ends.
 struct Column {
@@ -262,7 +262,10 @@ fn table(name: &str, columns: &[&Column]) -> String {
         declared.join(", "),
         values.join(", "),
     );
-    for (column, end) in columns.iter().flat_map(|c| c.ends.iter().map(move |end| (c, end))) {
+    // Servers before 15 store longer intervals than they read.
+    let readable = |end: &str| Servers::tested().major() >= 15 || !end.contains("2562047788:");
+    let ends = columns.iter().flat_map(|c| c.ends.iter().map(move |end| (c, end)));
+    for (column, end) in ends.filter(|(_, end)| readable(end)) {
         sql += &format!("INSERT INTO {name} (id, {}) SELECT max(id) + 1, ", column.name);
         sql += &format!("'{end}'::{} FROM {name};\n", column.type_name);
     }
