@@ -20,7 +20,7 @@ pub(crate) use judges::{
 pub(crate) use loop_fs::{FileSystem, LoopFs};
 pub(crate) use needles::{Needles, files_under, tree_digest};
 pub(crate) use originals::originals_of;
-pub(crate) use pool::{Clone, Outcome, Pool, Snapshot, TEST_KEY};
+pub(crate) use pool::{Clone, Outcome, Pool, Snapshot, TEST_KEY, text};
 pub(crate) use processes::{leftovers_under, process_secrets, wait_until};
 pub(crate) use rules::Rules;
 pub(crate) use sandbox::{Sandbox, copy_tree};

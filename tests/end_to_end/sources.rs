@@ -184,6 +184,36 @@ fn tablespaces_are_carried_and_every_clone_has_its_own() {
 }
 
 #[test]
+fn a_tablespace_that_replayed_wal_creates_stays_within_the_volume() {
+    // Without a table in it, nothing but the link tells.
+    let table = "CREATE TABLE people (id integer) TABLESPACE fast;
+                 INSERT INTO people SELECT * FROM generate_series(1, 3000)";
+    for work in ["SELECT 1", table] {
+        let sandbox = Sandbox::new();
+        let mut raw = Base::Empty.copy(&sandbox, "raw");
+        let place = sandbox.postgres_dir("space");
+        raw.start();
+        raw.exec("postgres", "CHECKPOINT");
+        raw.exec("postgres", &format!("CREATE TABLESPACE fast LOCATION '{}'", place.display()));
+        raw.exec("postgres", work);
+        raw.crash();
+        let rules = Rules::write(&sandbox, "rules.toml", "version = 1\nunlisted = \"keep\"");
+        let before = crate::common::tree_digest(&place);
+        let pool = Pool::new(&sandbox);
+        let refusals = pool.try_snapshot(raw.source(), rules.path(), &[]).refusals();
+        assert_eq!(before, crate::common::tree_digest(&place), "production was written to");
+        assert_eq!(refusals.len(), 1, "{refusals:?}");
+        assert_eq!(refusals[0]["code"], "tablespace_in_wal");
+        assert!(refusals[0]["message"].as_str().unwrap().contains(place.to_str().unwrap()));
+        assert_eq!(pool.remains(), Vec::<String>::new());
+        // What the remedy says.
+        raw.start();
+        raw.stop();
+        pool.snapshot(raw.source(), rules.path(), &[]);
+    }
+}
+
+#[test]
 fn a_link_in_the_data_directory_is_never_followed_out_of_it() {
     let sandbox = Sandbox::new();
     let raw = Base::Empty.copy(&sandbox, "raw");
