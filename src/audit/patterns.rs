@@ -217,14 +217,14 @@ impl PatternSet {
         self.bytes.get(start..start + usize::from(pattern.len)).unwrap_or_default()
     }
 
-    /// Calls `found(position, pattern)` for each pattern that counts and starts at a position in
-    /// `from..to` of `bytes`; what is around serves as context.
+    /// Calls `found(position, pattern, counts)` for each pattern that starts at a position in
+    /// `from..to` of `bytes`; what is around says whether a short text counts there.
     pub(super) fn search(
         &self,
         bytes: &[u8],
         from: usize,
         to: usize,
-        mut found: impl FnMut(usize, usize),
+        mut found: impl FnMut(usize, usize, bool),
     ) {
         let Some(window) = bytes.get(from..) else { return };
         for (position, four) in (from..to).zip(window.windows(4)) {
@@ -244,7 +244,7 @@ impl PatternSet {
         bytes: &[u8],
         position: usize,
         rest: &[u8],
-        found: &mut impl FnMut(usize, usize),
+        found: &mut impl FnMut(usize, usize, bool),
     ) {
         let Some(head) = rest.first_chunk::<2>() else { return };
         let head = usize::from(u16::from_be_bytes(*head));
@@ -257,10 +257,9 @@ impl PatternSet {
         while let Some(index) = candidate {
             let Some(pattern) = self.patterns.get(index) else { return };
             let value = self.slice(pattern);
-            if text.starts_with(value)
-                && (!pattern.short_text || stands_alone(bytes, position, value.len()))
-            {
-                found(position, index);
+            if text.starts_with(value) {
+                let counts = !pattern.short_text || stands_alone(bytes, position, value.len());
+                found(position, index, counts);
             }
             candidate = pattern.prefix.map(|prefix| prefix as usize);
         }
@@ -311,8 +310,10 @@ mod tests {
         let set =
             PatternSet::new(values.iter().map(|value| (0, ValueType::Text, value.as_slice())));
         let mut found = Vec::new();
-        set.search(bytes, 0, bytes.len(), |position, pattern| {
-            found.push((position, set.value(pattern).to_vec()));
+        set.search(bytes, 0, bytes.len(), |position, pattern, counts| {
+            if counts {
+                found.push((position, set.value(pattern).to_vec()));
+            }
         });
         found.sort();
         found

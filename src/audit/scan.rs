@@ -14,7 +14,7 @@ use super::patterns::{LONGEST, PatternSet};
 use crate::cluster::FileMap;
 use crate::error::{Error, Refusal, Result};
 use crate::page::{BLCKSZ, Block, Storage};
-use crate::plan::{Action, MaskPlan, RelationPlan};
+use crate::plan::{Action, AttributePlan, MaskPlan, RelationPlan};
 use crate::progress::{Cancel, Progress, Stage};
 use crate::rewrite::ColumnOriginals;
 
@@ -175,6 +175,13 @@ impl Target<'_> {
         masked || accepted
     }
 
+    /// True if attribute `index` holds values that are masked part by part.
+    fn masks_parts(&self, index: usize) -> bool {
+        self.relation
+            .and_then(|relation| relation.attributes.get(index))
+            .is_some_and(AttributePlan::is_masked_by_parts)
+    }
+
     /// What kind of place it is, for counts.
     fn kind(&self) -> &'static str {
         match self.owner {
@@ -235,13 +242,21 @@ impl Scan<'_> {
         file.read_exact_at(buffer, begin).map_err(Error::io("read", &target.path))?;
         let from = (start - begin) as usize;
         let to = from + CHUNK.min(target.len - start) as usize;
-        self.patterns.search(buffer, from, to, |position, pattern| {
+        let has_parts = target.relation.is_some_and(RelationPlan::has_structured_masks);
+        self.patterns.search(buffer, from, to, |position, pattern, counts| {
+            if !counts && !has_parts {
+                return;
+            }
             let apart = self.set_apart.get(pattern);
             if apart.is_none_or(|apart| apart.load(Ordering::Relaxed)) {
                 return;
             }
             let in_chunk = position - from;
             let attribute = attribute_at(buffer.get(from..).unwrap_or_default(), in_chunk, target);
+            // Parts of a masked value stand side by side, with nothing between them.
+            if !counts && !attribute.is_some_and(|attribute| target.masks_parts(attribute)) {
+                return;
+            }
             let by_right = target.pristine
                 || attribute.is_some_and(|attribute| target.holds_by_right(attribute));
             if by_right && let Some(apart) = apart {

@@ -3,24 +3,34 @@
 //! Knows no key and no page. Bytes are those after a varlena header, or the fixed-width value,
 //! little-endian as on every platform that thinveil runs on.
 
+pub(crate) mod array;
 pub(crate) mod bits;
+pub(crate) mod composite;
 pub(crate) mod compressed;
 mod constant;
 pub(crate) mod cube;
+pub(crate) mod document;
 pub(crate) mod encoding;
 pub(crate) mod geometry;
+pub(crate) mod hstore;
 pub(crate) mod integer;
 pub(crate) mod interval;
+pub(crate) mod json;
+pub(crate) mod jsonb;
 pub(crate) mod jsonpath;
 mod labels;
 mod literal;
 pub(crate) mod ltree;
 pub(crate) mod network;
 pub(crate) mod numeric;
+pub(crate) mod range;
 pub(crate) mod snapshot;
+pub(crate) mod structure;
 pub(crate) mod temporal;
 pub(crate) mod text;
+pub(crate) mod tsvector;
 pub(crate) mod vector;
+pub(crate) mod xml;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +38,7 @@ pub(crate) use constant::Constant;
 pub use encoding::Encoding;
 pub use labels::EnumLabels;
 pub(crate) use literal::Literal;
+pub use structure::{Field, Layout, Part, Structure};
 
 /// Bytes that are no value of their type. Says what is wrong with them, never what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -133,6 +133,44 @@ pub(crate) fn write_sign(value: &mut [u8], shape: &Shape, negative: bool) {
     }
 }
 
+/// True if `a` is above `b`; never where one of them is NaN or infinite.
+pub(crate) fn is_greater(a: &[u8], b: &[u8]) -> Result<bool, DatumError> {
+    let key = |value: &[u8]| -> Result<Option<_>, DatumError> {
+        let Header::Number(shape) = header(value)? else { return Ok(None) };
+        let mut digits = Vec::new();
+        read_digits(value, &shape, &mut digits)?;
+        let magnitude = (!digits.is_empty()).then_some((shape.weight, digits));
+        Ok(Some((shape.negative, magnitude)))
+    };
+    let (Some((a_negative, a)), Some((b_negative, b))) = (key(a)?, key(b)?) else {
+        return Ok(false);
+    };
+    Ok(match (a_negative, b_negative) {
+        (false, false) => a > b,
+        (true, true) => a < b,
+        (a_negative, _) => !a_negative,
+    })
+}
+
+/// Stores a number with so many decimal places shown, in the short form where it fits.
+pub(crate) fn encode(decimal: &Decimal, dscale: u16) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(4 + 2 * decimal.digits.len());
+    if dscale <= 63 && (-64..=63).contains(&decimal.weight) {
+        let mut word = SHORT | dscale << SHORT_DSCALE_SHIFT;
+        word |= if decimal.negative { SHORT_NEGATIVE } else { 0 };
+        word |= decimal.weight as u16 & (SHORT_WEIGHT_MASK | SHORT_WEIGHT_NEGATIVE);
+        bytes.extend(word.to_le_bytes());
+    } else {
+        let sign = if decimal.negative { LONG_NEGATIVE } else { 0 };
+        bytes.extend((sign | (dscale & LONG_DSCALE_MASK)).to_le_bytes());
+        bytes.extend(decimal.weight.to_le_bytes());
+    }
+    for digit in &decimal.digits {
+        bytes.extend((*digit as u16).to_le_bytes());
+    }
+    bytes
+}
+
 /// A number as written by a person, in base-10000 digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Decimal {

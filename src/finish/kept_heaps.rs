@@ -36,12 +36,15 @@ impl KeptHeaps {
         let kept_as_it_is =
             |relation: &&RelationPlan| relation.is_masked() && relation.relayout.is_none();
         for relation in relations.filter(kept_as_it_is) {
-            for segment in segments(&pgdata.join(&relation.path), control.relseg_size)? {
-                cancel.check()?;
-                let away = aside.join(kept.len().to_string());
-                std::fs::rename(&segment.path, &away).map_err(Error::io("move", &segment.path))?;
-                copy(&away, &segment.path)?;
-                kept.push((away, segment.path));
+            for path in std::iter::once(&relation.path).chain(&relation.toast_path) {
+                for segment in segments(&pgdata.join(path), control.relseg_size)? {
+                    cancel.check()?;
+                    let away = aside.join(kept.len().to_string());
+                    std::fs::rename(&segment.path, &away)
+                        .map_err(Error::io("move", &segment.path))?;
+                    copy(&away, &segment.path)?;
+                    kept.push((away, segment.path));
+                }
             }
         }
         Ok(KeptHeaps(kept))

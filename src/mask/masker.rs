@@ -117,6 +117,11 @@ impl Mask {
         Ok(Mask { mask, value_type, foreign, prf: Prf::new(key, mask, domain), kind })
     }
 
+    /// The type of the values that it is for.
+    pub fn value_type(&self) -> ValueType {
+        self.value_type
+    }
+
     /// What one thread applies the mask with. Cheap to make, worth keeping: it remembers.
     pub fn masker(&self) -> Masker<'_> {
         Masker {
@@ -274,6 +279,21 @@ impl fmt::Debug for Masker<'_> {
 }
 
 impl Masker<'_> {
+    /// True unless texts are in another server encoding.
+    pub(crate) fn is_utf8(&self) -> bool {
+        self.hand.mask.foreign.is_none()
+    }
+
+    /// The type of the values that it masks.
+    pub fn value_type(&self) -> ValueType {
+        self.hand.mask.value_type
+    }
+
+    /// Which mask it is.
+    pub fn mask_name(&self) -> MaskName {
+        self.hand.mask.mask
+    }
+
     /// Masks one stored value in place. The bytes are those behind a varlena header, or all of a
     /// fixed-width value. On an error they are as they were.
     #[inline]

@@ -56,6 +56,7 @@ mod prf;
 mod shift;
 mod span;
 mod spec;
+mod structured;
 mod support;
 mod uuid;
 mod zero;
@@ -64,4 +65,8 @@ pub use crate::datum::DatumError;
 pub use key::{KeyId, MaskKey};
 pub use masker::{Mask, Masker};
 pub use spec::MaskSpec;
+pub use structured::{
+    ColumnMask, ColumnMasker, FieldMask, PathAction, PathMasks, PathTree, ScalarMask, UnknownPaths,
+    takes_bounds,
+};
 pub use support::{check_options, is_injective, suited_masks, supports};

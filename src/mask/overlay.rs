@@ -7,6 +7,9 @@ use crate::datum::text::{Style, Unit, style, units};
 /// Draws so often before a replacement that equals the original is changed by hand.
 const DRAWS: usize = 6;
 
+/// A longer text is replaced piece by piece, so that a buffer holds a piece and not all of it.
+const PIECE: usize = 64 << 10;
+
 /// Replaces `value` by text that `write` draws. Where the value holds characters of several
 /// bytes, the drawn text gives the rest, and these get another letter of their class.
 #[inline]
@@ -17,6 +20,26 @@ pub(crate) fn replace(
     write: impl Fn(&mut Stream, &mut [u8]),
 ) {
     let style = style(value);
+    let mut rest = value;
+    while rest.len() > PIECE {
+        // A piece ends where a character does.
+        let start = |byte: &u8| *byte & 0xC0 != 0x80;
+        let end = PIECE + rest.iter().skip(PIECE).position(start).unwrap_or_default();
+        let (piece, behind) = std::mem::take(&mut rest).split_at_mut(end);
+        replace_piece(piece, style, stream, buffer, &write);
+        rest = behind;
+    }
+    replace_piece(rest, style, stream, buffer, &write);
+}
+
+#[inline]
+fn replace_piece(
+    value: &mut [u8],
+    style: Style,
+    stream: &mut Stream,
+    buffer: &mut Vec<u8>,
+    write: impl Fn(&mut Stream, &mut [u8]),
+) {
     if value.is_ascii() {
         buffer.resize(value.len(), 0);
         for _ in 0..DRAWS {

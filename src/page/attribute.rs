@@ -27,6 +27,14 @@ impl Storage {
         };
         matches!(align, 1 | 2 | 4 | 8).then(|| Storage { kind, align_mask: usize::from(align) - 1 })
     }
+
+    /// Bytes of every value, where all have as many.
+    pub fn fixed_len(self) -> Option<usize> {
+        match self.kind {
+            Kind::Fixed(len) => Some(len),
+            Kind::Varlena | Kind::CString => None,
+        }
+    }
 }
 
 /// One attribute that is present and not null.

@@ -20,11 +20,27 @@ pub enum VarlenaForm {
     OnDisk(ToastPointer),
 }
 
-/// The part of `varatt_external` that says which value is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `varatt_external`, but for the TOAST table's oid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ToastPointer {
+    /// `va_rawsize`: the value's size when it is plain, with four header bytes.
+    pub va_rawsize: u32,
+    /// `va_extinfo`: the size of all chunks, and the compression method in the two highest bits.
+    pub va_extinfo: u32,
     /// `chunk_id` of the value in the TOAST table.
     pub va_valueid: u32,
+}
+
+impl ToastPointer {
+    /// Bytes in all chunks: `VARATT_EXTERNAL_GET_EXTSIZE`.
+    pub fn extsize(self) -> usize {
+        (self.va_extinfo & 0x3FFF_FFFF) as usize
+    }
+
+    /// `VARATT_EXTERNAL_IS_COMPRESSED`.
+    pub fn is_compressed(self) -> bool {
+        self.extsize() + 4 < self.va_rawsize as usize
+    }
 }
 
 /// A varlena's extent.
@@ -45,10 +61,10 @@ impl Varlena {
         let first = *bytes.first().ok_or(PageError::new("varlena starts at the tuple's end"))?;
         let (form, header_len, total_len) = if first == 0x01 {
             let tag = bytes.get(1).copied();
-            let valueid = u32_at(bytes, 10);
-            match (tag, valueid) {
-                (Some(VARTAG_ONDISK), Some(va_valueid)) => {
-                    let form = VarlenaForm::OnDisk(ToastPointer { va_valueid });
+            match (tag, u32_at(bytes, 2), u32_at(bytes, 6), u32_at(bytes, 10)) {
+                (Some(VARTAG_ONDISK), Some(va_rawsize), Some(va_extinfo), Some(va_valueid)) => {
+                    let pointer = ToastPointer { va_rawsize, va_extinfo, va_valueid };
+                    let form = VarlenaForm::OnDisk(pointer);
                     (form, 2, SIZE_OF_ONDISK_POINTER)
                 }
                 _ => return Err(PageError::new("TOAST pointer of a kind that is never on disk")),
@@ -90,9 +106,14 @@ mod tests {
         assert_eq!(compressed.form, VarlenaForm::Compressed);
 
         let mut pointer = [0; 18];
-        (pointer[0], pointer[1], pointer[10]) = (1, VARTAG_ONDISK, 77);
+        (pointer[0], pointer[1]) = (1, VARTAG_ONDISK);
+        (pointer[3], pointer[7], pointer[9], pointer[10]) = (8, 4, 0x40, 77);
         let on_disk = Varlena::read(&pointer).unwrap();
-        assert_eq!(on_disk.form, VarlenaForm::OnDisk(ToastPointer { va_valueid: 77 }));
+        let VarlenaForm::OnDisk(pointer) = on_disk.form else { panic!("{on_disk:?}") };
+        assert_eq!(
+            (pointer.va_valueid, pointer.extsize(), pointer.is_compressed()),
+            (77, 1024, true)
+        );
         assert_eq!(on_disk.total_len, 18);
     }
 

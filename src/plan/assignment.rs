@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use crate::cluster::catalog::{Relation, RelationKind};
-use crate::rules::{ColumnRule, MaskName, MaskOptions, did_you_mean};
+use crate::rules::{ColumnRule, MaskName, MaskOptions, Parts, did_you_mean};
 
 /// What a column gets, and from where.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Assignment {
     pub(super) mask: MaskName,
+    pub(super) parts: Option<Box<Parts>>,
     pub(super) domain: String,
     pub(super) options: MaskOptions,
     pub(super) confirm_check: bool,
@@ -32,6 +33,7 @@ impl Assignment {
     fn of_rule(rule: &ColumnRule) -> Assignment {
         Assignment {
             mask: rule.mask,
+            parts: rule.parts.clone(),
             domain: rule.domain().to_owned(),
             options: rule.options.clone(),
             confirm_check: rule.confirm_check,
@@ -44,13 +46,16 @@ impl Assignment {
     pub(super) fn agrees_with(&self, other: &Assignment) -> bool {
         self.mask == other.mask
             && (self.mask == MaskName::Keep
-                || (self.domain == other.domain && self.options == other.options))
+                || (self.domain == other.domain
+                    && self.options == other.options
+                    && self.parts == other.parts))
     }
 
     /// The rule that says this, for messages.
     pub(super) fn rule(&self) -> ColumnRule {
         ColumnRule {
             mask: self.mask,
+            parts: self.parts.clone(),
             domain: (self.domain != self.mask.as_str()).then(|| self.domain.clone()),
             options: self.options.clone(),
             confirm_check: self.confirm_check,

@@ -6,14 +6,13 @@ use std::path::Path;
 use super::assignment::Assignments;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
+use super::structured::planned_mask;
 use super::{
     Action, AttributePlan, DatabasePlan, IndexRef, MissingValuesPlan, RelationPlan, Relayout,
     StorageKind,
 };
 use crate::cluster::catalog::{Column, Relation, RelationKind};
-use crate::datum::Encoding;
 use crate::ids::Oid;
-use crate::mask::MaskSpec;
 use crate::rules::{LargeObjects, MaskName};
 
 /// `LargeObjectRelationId`; `catalog/pg_largeobject.h`.
@@ -188,17 +187,9 @@ fn action(
         return Action::Zero;
     }
     let id = ColumnId { relation: relation.oid, attnum: column.attnum };
-    match (assignments.mask(id), column.value_type()) {
-        (Some(assignment), Some(value_type)) => Action::Mask(MaskSpec {
-            mask: assignment.mask,
-            domain: assignment.domain.clone(),
-            value_type,
-            // Text in an encoding that is none of these has been refused.
-            encoding: Encoding::from_name(&scope.database.info.encoding).unwrap_or_default(),
-            options: assignment.options.clone(),
-            labels: column.base_type.as_ref().and_then(|t| t.labels.clone()).unwrap_or_default(),
-        }),
-        // A masked column of a type that masks don't know has been refused.
-        _ => Action::Keep,
-    }
+    // A masked column whose type and mask don't go together has been refused.
+    assignments
+        .mask(id)
+        .and_then(|assignment| planned_mask(scope, column, assignment))
+        .map_or(Action::Keep, |mask| Action::Mask(Box::new(mask)))
 }

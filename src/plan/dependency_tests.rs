@@ -171,7 +171,7 @@ fn text_is_masked_in_its_databases_encoding() {
         let text = "[databases.d.tables.\"s.t\"]\na = \"text\"";
         match plan(&rules(text), &catalog) {
             Ok(plan) => match &plan.databases[0].relations[0].attributes[0].action {
-                Action::Mask(spec) => Ok(spec.encoding),
+                Action::Mask(spec) => Ok(spec.value().unwrap().encoding),
                 _ => panic!("not masked"),
             },
             Err(Error::Refused(refusals)) => Err(refusals[0].code),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Oid;
-use crate::mask::MaskSpec;
+use crate::mask::ColumnMask;
 
 /// What will be done to a cluster. Serialises without any key.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -102,6 +102,13 @@ impl RelationPlan {
     }
 }
 
+impl RelationPlan {
+    /// True if any column's values are masked part by part.
+    pub fn has_structured_masks(&self) -> bool {
+        self.attributes.iter().any(AttributePlan::is_masked_by_parts)
+    }
+}
+
 /// One attribute: how it is stored and what happens to it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AttributePlan {
@@ -114,6 +121,13 @@ pub struct AttributePlan {
     /// True if rows written before `ADD COLUMN … DEFAULT` take their value from
     /// `pg_attribute.attmissingval`.
     pub has_missing: bool,
+}
+
+impl AttributePlan {
+    /// True if its values have parts with masks of their own.
+    pub fn is_masked_by_parts(&self) -> bool {
+        matches!(&self.action, Action::Mask(mask) if mask.value().is_none())
+    }
 }
 
 /// `attlen` and `attalign` of `pg_attribute`.
@@ -131,7 +145,7 @@ pub enum Action {
     /// They stay.
     Keep,
     /// They are masked.
-    Mask(MaskSpec),
+    Mask(Box<ColumnMask>),
     /// The column is dropped: what is left of it is zeroed.
     Zero,
 }

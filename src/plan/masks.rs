@@ -3,64 +3,31 @@
 use super::assignment::{Assignments, Origin};
 use super::problems::Problems;
 use super::scope::Scope;
-use crate::datum::Encoding;
-use crate::datum::ValueType;
-use crate::mask;
-use crate::rules::MaskName;
+use super::structured::{Misfit, column_mask};
+use crate::datum::{Encoding, ValueType};
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
     let mut text_columns: Vec<String> = Vec::new();
     for (id, assignment) in assignments.masked() {
         let Some(column) = scope.column(id) else { continue };
-        let Some(value_type) = column.value_type() else {
-            if assignment.origin != Origin::Parent {
-                problems.push(scope.column_refusal(
-                    "unsupported_type",
-                    id,
-                    format!("values of type {} can't be masked yet", column.declared_type),
-                    "keep the column, or drop it on the source",
-                ));
-            }
-            continue;
-        };
-        if value_type.is_text() || value_type == ValueType::Ltree {
+        let value_type = column.value_type();
+        if value_type
+            .is_none_or(|value_type| value_type.is_text() || value_type == ValueType::Ltree)
+        {
             text_columns.push(scope.name(id));
         }
         // What a column has from elsewhere is checked there; types are compared on the way.
-        if assignment.origin != Origin::Rule {
+        let checked_elsewhere = match assignment.origin {
+            Origin::Rule => false,
+            Origin::Parent => true,
+            Origin::ForeignKey => value_type.is_some(),
+        };
+        if checked_elsewhere {
             continue;
         }
-        if !mask::supports(assignment.mask, value_type) {
-            let suited: Vec<&str> =
-                mask::suited_masks(value_type).iter().map(|mask| mask.as_str()).collect();
-            problems.push(scope.column_refusal(
-                "mask_type_mismatch",
-                id,
-                format!("mask {} is not for type {}", assignment.mask, column.declared_type),
-                format!("masks for this type: {}", suited.join(", ")),
-            ));
-        } else if let Err(what) =
-            mask::check_options(assignment.mask, Some(value_type), &assignment.options)
-        {
-            problems.push(scope.column_refusal(
-                "mask_options",
-                id,
-                format!("the options of mask {} do not work: {what}", assignment.mask),
-                "mend the options in the rule file",
-            ));
-        } else if let (MaskName::Constant, Some(labels), Some(value)) = (
-            assignment.mask,
-            column.base_type.as_ref().and_then(|base| base.labels.as_ref()),
-            &assignment.options.value,
-        ) && labels.named(value).is_none()
-        {
-            let known: Vec<&str> = labels.0.iter().map(|(_, label)| label.as_str()).collect();
-            problems.push(scope.column_refusal(
-                "mask_options",
-                id,
-                format!("{value:?} is no label of type {}", column.declared_type),
-                format!("labels of this type: {}", known.join(", ")),
-            ));
+        for misfit in column_mask(scope, column, assignment).err().into_iter().flatten() {
+            let Misfit { code, message, remedy } = misfit;
+            problems.push(scope.column_refusal(code, id, message, remedy));
         }
     }
     check_encoding(scope, &text_columns, problems);
@@ -131,7 +98,7 @@ mod tests {
             let Ok(Action::Mask(spec)) = planned(extension(owner, name), mask) else {
                 panic!("{name} is refused");
             };
-            assert_eq!(spec.value_type, value_type);
+            assert_eq!(spec.value().unwrap().value_type, value_type);
         }
         let refused = planned(extension("postgis", "geometry"), "\"redact\"").unwrap_err();
         assert!(refused.contains("unsupported_type") && refused.contains("anywhere.geometry"));
@@ -149,6 +116,7 @@ mod tests {
             ..TypeName::default()
         };
         let Ok(Action::Mask(spec)) = planned(mood(), "\"enum\"") else { panic!("refused") };
+        let spec = spec.value().unwrap();
         assert_eq!((spec.value_type, &spec.labels), (ValueType::Enum, &labels));
         assert!(planned(mood(), "{ mask = \"constant\", value = \"sad\" }").is_ok());
         let refused = planned(mood(), "{ mask = \"constant\", value = \"mad\" }").unwrap_err();

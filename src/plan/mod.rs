@@ -16,6 +16,7 @@ mod mask_plan;
 mod masks;
 mod problems;
 mod scope;
+mod structured;
 mod suggest;
 #[cfg(test)]
 mod tests;

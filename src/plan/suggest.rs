@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::cluster::catalog::{Catalog, Column, Database, Relation, RelationKind};
-use crate::datum::ValueType;
+use crate::datum::{Structure, ValueType};
 use crate::mask;
-use crate::rules::{ColumnRule, Guess, MaskName, guess, rule_line, table_header};
+use crate::rules::{
+    ColumnRule, Guess, MaskName, PartDefault, Parts, guess, rule_line, table_header,
+};
 
 /// A rule file that names every column that has to be named: by its name and type, by what its
 /// indexes demand, and with a comment where that is a guess.
@@ -78,8 +80,8 @@ fn one_line(name: &str) -> String {
 /// The rule that the column's name, type and constraints call for.
 pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Column) -> Guess {
     let value_type = column.value_type();
-    let mut guess = guess(&column.name, value_type);
-    let Some(value_type) = value_type else { return guess };
+    let structure = value_type.map(Structure::Value);
+    let mut guess = guess_structured(&column.name, structure.as_ref().unwrap_or(&column.structure));
     if relation.extension.is_some() {
         return keep("the table belongs to an extension");
     }
@@ -89,7 +91,8 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
     if relation.kind == RelationKind::Table && relation.access_method.as_deref() != Some("heap") {
         return keep("the table is not stored as heap");
     }
-    let is_text = value_type.is_text() || value_type == ValueType::Ltree;
+    let is_text =
+        value_type.is_none_or(|value_type| value_type.is_text() || value_type == ValueType::Ltree);
     if is_text && !matches!(database.info.encoding.as_str(), "UTF8" | "SQL_ASCII") {
         return keep("text is masked in UTF8 alone");
     }
@@ -103,7 +106,7 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
     if feeds_generated {
         return keep("a stored generated column is over it, so that it can't be masked");
     }
-    if !mask::supports(guess.rule.mask, value_type) {
+    if value_type.is_some_and(|value_type| !mask::supports(guess.rule.mask, value_type)) {
         guess = Guess {
             rule: ColumnRule::new(MaskName::Redact),
             doubt: Some("no mask fits name and type"),
@@ -127,6 +130,9 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
     if !plain {
         return keep("a unique index over an expression or predicate allows no mask yet");
     }
+    let Some(value_type) = value_type else {
+        return keep("unique, and the values have parts");
+    };
     if mask::is_injective(guess.rule.mask, value_type, &guess.rule.options) {
         return guess;
     }
@@ -136,6 +142,53 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
             doubt: Some("unique: only a permutation keeps it so"),
         },
         None => keep("unique, and no mask of this type is a permutation"),
+    }
+}
+
+/// The rule that a name and the structure of a type call for.
+pub(super) fn guess_structured(name: &str, structure: &Structure) -> Guess {
+    let with_parts = |parts, doubt| Guess {
+        rule: ColumnRule { parts: Some(Box::new(parts)), ..ColumnRule::new(MaskName::Text) },
+        doubt: Some(doubt),
+    };
+    let text = || PartDefault::Rule(Box::new(ColumnRule::new(MaskName::Text)));
+    match structure {
+        Structure::Value(value_type) => guess(name, Some(*value_type)),
+        Structure::Enum(_) => guess(name, Some(ValueType::Enum)),
+        Structure::Array(element) => guess_structured(name, &element.structure),
+        Structure::Composite(fields) => {
+            let live = fields.iter().filter(|field| !field.dropped);
+            let rules = live.map(|field| {
+                (field.name.clone(), guess_structured(&field.name, &field.part.structure).rule)
+            });
+            with_parts(Parts::Fields(rules.collect()), "guessed field by field")
+        }
+        Structure::Json | Structure::Jsonb => with_parts(
+            Parts::Paths(Default::default(), text()),
+            "all of it is masked; name the paths that need another mask, or may stay",
+        ),
+        Structure::Hstore => with_parts(
+            Parts::Keys(Default::default(), text()),
+            "all of it is masked; name the keys that need another mask, or may stay",
+        ),
+        Structure::Multirange(bound) if bound.structure == Structure::Value(ValueType::Numeric) => {
+            guess(name, None)
+        }
+        Structure::Range(bound) | Structure::Multirange(bound) => match bound.structure {
+            Structure::Value(value_type) if mask::takes_bounds(value_type) => {
+                guess(name, Some(value_type))
+            }
+            _ => guess(name, None),
+        },
+        Structure::Xml => Guess {
+            rule: ColumnRule::new(MaskName::Text),
+            doubt: Some("its texts are masked, names of elements and attributes are not"),
+        },
+        Structure::TsVector => Guess {
+            rule: ColumnRule::new(MaskName::Alphanumeric),
+            doubt: Some("masked lexeme by lexeme"),
+        },
+        Structure::Unknown => guess(name, None),
     }
 }
 

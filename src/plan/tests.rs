@@ -48,7 +48,7 @@ fn spec(plan: &MaskPlan, table: &str, column: &str) -> Option<MaskSpec> {
     let relation = plan.databases[0].relations.iter().find(|r| r.name == table)?;
     let attribute = relation.attributes.iter().find(|a| a.name == column)?;
     match &attribute.action {
-        Action::Mask(spec) => Some(spec.clone()),
+        Action::Mask(mask) => mask.value().cloned(),
         _ => None,
     }
 }

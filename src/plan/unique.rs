@@ -4,6 +4,7 @@ use super::assignment::{Assignment, Assignments};
 use super::check_expression;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
+use super::structured::planned_mask;
 use crate::cluster::catalog::{Column, Index, Relation};
 use crate::mask;
 use crate::rules::{ColumnRule, MaskName, rule_line};
@@ -40,9 +41,8 @@ impl Found<'_> {
     fn check(&self, assignments: &Assignments, problems: &mut Problems) {
         let index = self.index;
         let attnum = self.column.attnum;
-        let injective = self.column.value_type().is_some_and(|value_type| {
-            mask::is_injective(self.assignment.mask, value_type, &self.assignment.options)
-        });
+        let injective = planned_mask(self.scope, self.column, self.assignment)
+            .is_some_and(|mask| mask.is_injective());
         if !index.valid && !index.partitioned {
             problems.push(self.refusal(
                 "invalid_unique_index",

@@ -4,17 +4,50 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::blank::blank;
+use super::packed::Packer;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::sample::Sampler;
+use super::structured::StructuredColumn;
 use crate::datum::{DatumError, ValueType};
 use crate::mask::Masker;
-use crate::page::{Attribute, Block, Storage, TupleEnd, VarlenaForm, walk_attributes};
+use crate::page::{
+    Attribute, Block, Storage, ToastPointer, TupleEnd, VarlenaForm, walk_attributes,
+};
 
 /// What happens to one attribute, with the state that doing it needs.
 pub(super) enum Column<'m> {
     Keep,
     Zero,
     Mask(Box<MaskedColumn<'m>>),
+    Structured(Box<StructuredColumn<'m>>),
+}
+
+impl Column<'_> {
+    /// Masks one value that is not plain on a page, and counts what it masked. `text` gets the
+    /// parts of it that are text and may become any other.
+    pub(super) fn mask_value(
+        &mut self,
+        value: &mut [u8],
+        text: &mut Vec<Range<usize>>,
+    ) -> Result<u64, DatumError> {
+        match self {
+            Column::Mask(column) => {
+                text.extend(column.value_type.is_text().then_some(0..value.len()));
+                column.mask_value(value)?;
+                Ok(1)
+            }
+            Column::Structured(column) => column.apply(value, text),
+            Column::Keep | Column::Zero => Err(DatumError("a column is not masked")),
+        }
+    }
+
+    /// True unless texts are in another server encoding.
+    pub(super) fn is_utf8(&self) -> bool {
+        match self {
+            Column::Mask(column) => column.masker.is_utf8(),
+            _ => true,
+        }
+    }
 }
 
 /// A masked column: its values are collected over a page and masked together.
@@ -43,6 +76,20 @@ impl<'m> MaskedColumn<'m> {
         MaskedColumn { masker, value_type, sampler, values: Vec::new() }
     }
 
+    /// Masks one value that is not plain on a page.
+    fn mask_value(&mut self, value: &mut [u8]) -> Result<(), DatumError> {
+        let MaskedColumn { masker, value_type, sampler, .. } = self;
+        let whole = 0..value.len();
+        sampler.count(*value_type, std::iter::once(value.len()));
+        let original = |value: &[u8]| sampler.offer(*value_type, value);
+        masker.apply_all(value, &[whole], Range::clone, original).map_err(|(_, error)| error)
+    }
+
+    /// The type of its values, and the sample of them.
+    pub(super) fn into_sampler(self) -> (ValueType, Sampler) {
+        (self.value_type, self.sampler)
+    }
+
     /// Masks the values collected on a page.
     fn page_end(&mut self, out: &mut Block) -> Result<u64, (u16, DatumError)> {
         let MaskedColumn { masker, value_type, sampler, values } = self;
@@ -63,21 +110,46 @@ pub(super) struct HeapRewriter<'m> {
     columns: Vec<Column<'m>>,
     /// `chunk_id`s that kept attributes refer to: the TOAST values that stay.
     pub(super) kept_toast: HashSet<u32>,
+    /// TOAST values that masked attributes refer to, with the attribute's index.
+    pub(super) masked_toast: Vec<(ToastPointer, u16)>,
     pub(super) values_masked: u64,
+    packer: Packer,
 }
 
 impl<'m> HeapRewriter<'m> {
     /// `storage` and `columns` have one entry per attribute, dropped ones included.
     pub(super) fn new(storage: Vec<Storage>, columns: Vec<Column<'m>>) -> HeapRewriter<'m> {
-        HeapRewriter { storage, columns, kept_toast: HashSet::new(), values_masked: 0 }
+        HeapRewriter {
+            storage,
+            columns,
+            kept_toast: HashSet::new(),
+            masked_toast: Vec::new(),
+            values_masked: 0,
+            packer: Packer::default(),
+        }
     }
 
-    /// The samplers of its masked columns, by attribute index.
-    pub(super) fn into_samplers(self) -> impl Iterator<Item = (usize, Sampler)> + use<'m> {
-        self.columns.into_iter().enumerate().filter_map(|(index, column)| match column {
-            Column::Mask(column) => Some((index, column.sampler)),
-            Column::Keep | Column::Zero => None,
-        })
+    /// Masks a value of a column from the TOAST table: all of its chunks' bytes.
+    pub(super) fn mask_toasted(
+        &mut self,
+        attribute: u16,
+        compressed: bool,
+        stored: &mut [u8],
+    ) -> Result<(), DatumError> {
+        let Some(column) = self.columns.get_mut(usize::from(attribute)) else {
+            return Err(DatumError("a TOAST value belongs to no column"));
+        };
+        self.values_masked += if compressed {
+            self.packer.mask(column, stored)?
+        } else {
+            column.mask_value(stored, &mut Vec::new())?
+        };
+        Ok(())
+    }
+
+    /// Its columns, with what they have gathered.
+    pub(super) fn into_columns(self) -> impl Iterator<Item = Column<'m>> {
+        self.columns.into_iter()
     }
 }
 
@@ -89,8 +161,9 @@ impl TupleRewriter for HeapRewriter<'_> {
         place: TuplePlace,
         ranges: &mut Ranges,
     ) -> Result<TupleEnd, Fault> {
-        let TuplePlace { line_pointer, offset } = place;
-        let HeapRewriter { storage, columns, kept_toast, .. } = self;
+        let TuplePlace { line_pointer, offset, .. } = place;
+        let HeapRewriter { storage, columns, kept_toast, masked_toast, values_masked, packer } =
+            self;
         walk_attributes(raw, storage, |attribute| {
             match columns.get_mut(attribute.index) {
                 None | Some(Column::Keep) => {
@@ -120,7 +193,7 @@ impl TupleRewriter for HeapRewriter<'_> {
                         _ => {}
                     }
                 }
-                Some(Column::Mask(column)) => {
+                Some(column @ (Column::Mask(_) | Column::Structured(_))) => {
                     let unsupported = |what| Fault::Unsupported {
                         what,
                         attribute: attribute.index,
@@ -129,23 +202,35 @@ impl TupleRewriter for HeapRewriter<'_> {
                     match attribute.varlena.map(|varlena| varlena.form) {
                         None | Some(VarlenaForm::Short | VarlenaForm::Plain) => {}
                         Some(VarlenaForm::Compressed) => {
-                            return Err(unsupported(
-                                "the value is stored compressed, which masks can't rewrite yet",
-                            ));
+                            // `va_tcinfo` is a header to the page, and part of the value here.
+                            let start = attribute.start + 4;
+                            let stored = out.get_mut(start..attribute.end).unwrap_or_default();
+                            *values_masked += packer
+                                .mask(column, stored)
+                                .map_err(|error| unsupported(error.0))?;
+                            ranges.allow(offset + start + 4, offset + attribute.end);
+                            return Ok(());
                         }
-                        Some(VarlenaForm::OnDisk(_)) => {
-                            return Err(unsupported(
-                                "the value is stored out of line (TOAST), which masks can't \
-                                 rewrite yet",
-                            ));
+                        Some(VarlenaForm::OnDisk(pointer)) => {
+                            masked_toast.push((pointer, attribute.index as u16));
+                            return Ok(());
                         }
                     }
                     let payload = payload(&attribute);
-                    column.values.push(Value {
-                        line_pointer,
-                        start: (offset + payload.start) as u16,
-                        end: (offset + payload.end) as u16,
-                    });
+                    match column {
+                        Column::Mask(column) => column.values.push(Value {
+                            line_pointer,
+                            start: (offset + payload.start) as u16,
+                            end: (offset + payload.end) as u16,
+                        }),
+                        Column::Structured(column) => {
+                            let value = out.get_mut(payload).unwrap_or_default();
+                            *values_masked += column
+                                .apply(value, &mut Vec::new())
+                                .map_err(|error| unsupported(error.0))?;
+                        }
+                        Column::Keep | Column::Zero => {}
+                    }
                 }
             }
             let payload = payload(&attribute);

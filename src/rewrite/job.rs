@@ -1,17 +1,18 @@
 //! The whole rewrite: heaps, then TOAST tables, then missing values, and the report.
 
-use std::collections::HashSet;
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
 use super::pass::{Pass, Target, Task, Workspace, in_parallel, tasks};
 use super::relation::{HeapWorker, MissingWorker, Relation, Totals};
 use super::sample::{ColumnOriginals, sample_size};
+use super::structured;
 use super::toast::ToastRewriter;
+use super::toast_values::ToastValues;
 use crate::cluster::ControlFile;
 use crate::error::{Error, Result};
 use crate::mask::MaskKey;
-use crate::plan::{Action, DatabasePlan, MaskPlan};
+use crate::plan::{DatabasePlan, MaskPlan};
 use crate::progress::{Cancel, Progress};
 
 /// What to rewrite, and with what.
@@ -61,7 +62,7 @@ impl RewriteJob<'_> {
         for (index, Relation { plan, .. }) in relations.iter().enumerate() {
             heap.extend(self.tasks(index, &plan.path)?);
             if let Some(path) = &plan.toast_path {
-                toast.extend(self.tasks(index, path)?);
+                toast.push((index, self.tasks(index, path)?));
             }
         }
         for (index, database) in self.plan.databases.iter().enumerate() {
@@ -69,7 +70,9 @@ impl RewriteJob<'_> {
                 missing.push((database, plan, self.tasks(index, &plan.path)?));
             }
         }
-        let all = heap.iter().chain(&toast).chain(missing.iter().flat_map(|(.., tasks)| tasks));
+        // Masked values out of line are gone through a second time.
+        let of_toast = toast.iter().flat_map(|(_, tasks)| tasks.iter().chain(tasks));
+        let all = heap.iter().chain(of_toast).chain(missing.iter().flat_map(|(.., tasks)| tasks));
         let pass = Pass {
             control: self.control,
             cancel: self.cancel,
@@ -77,6 +80,7 @@ impl RewriteJob<'_> {
             total: all.map(Task::bytes).sum(),
             pages_scanned: 0.into(),
             pages_rewritten: 0.into(),
+            done: 0.into(),
         };
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(self.threads)
@@ -98,17 +102,9 @@ impl RewriteJob<'_> {
             }
         })?;
 
-        let kept =
-            std::mem::take(&mut *totals.kept_toast.lock().unwrap_or_else(PoisonError::into_inner));
-        let targets: Vec<_> = relations.iter().map(Relation::toast_target).collect();
-        let (names, kept, none) = (targets.as_slice(), &kept, &HashSet::new());
-        in_parallel(&threads, &toast, move || {
-            let mut workspace = Workspace::new();
-            move |task: &Task| {
-                let mut tuples = ToastRewriter::new(kept.get(&task.target).unwrap_or(none));
-                pass_ref.run(task, names.get(task.target), &mut workspace, &mut tuples)
-            }
-        })?;
+        for (index, tasks) in &toast {
+            self.toast(&pass, &threads, relations, &totals, *index, tasks)?;
+        }
 
         for (database, plan, tasks) in &missing {
             let target = Target {
@@ -120,7 +116,56 @@ impl RewriteJob<'_> {
                 pass.run(task, Some(&target), &mut worker.workspace, &mut worker.rewriter)?;
             }
         }
+        let unknown = totals.unknown_paths.lock().unwrap_or_else(PoisonError::into_inner);
+        structured::refuse_unknown_paths(relations, &unknown)?;
+        drop(unknown);
         Ok(report(relations, totals, &pass))
+    }
+
+    /// One relation's TOAST table: what nobody refers to is zeroed, then masked values are masked.
+    fn toast(
+        &self,
+        pass: &Pass<'_>,
+        threads: &rayon::ThreadPool,
+        relations: &[Relation<'_>],
+        totals: &Totals,
+        index: usize,
+        tasks: &[Task],
+    ) -> Result<()> {
+        let Some(relation) = relations.get(index) else { return Ok(()) };
+        let Some(path) = &relation.plan.toast_path else { return Ok(()) };
+        let mut references = {
+            let mut all = totals.references.lock().unwrap_or_else(PoisonError::into_inner);
+            all.remove(&index).unwrap_or_default()
+        };
+        references.sort();
+        let (target, references) = (&relation.toast_target(), &references);
+        let chunks = Mutex::new(Vec::new());
+        in_parallel(threads, tasks, || {
+            let mut workspace = Workspace::new();
+            let mut tuples = ToastRewriter::new(references);
+            let chunks = &chunks;
+            move |task: &Task| {
+                pass.run(task, Some(target), &mut workspace, &mut tuples)?;
+                let mut all = chunks.lock().unwrap_or_else(PoisonError::into_inner);
+                all.append(&mut tuples.chunks);
+                Ok(())
+            }
+        })?;
+        let mut chunks = chunks.into_inner().unwrap_or_else(PoisonError::into_inner);
+        chunks.sort_unstable();
+        let columns = relation.target().columns;
+        let path = self.pgdata.join(path);
+        let values = &ToastValues::new(pass, target, &columns, &path, references, &chunks)?;
+        let numbers: Vec<usize> = (0..values.len()).collect();
+        in_parallel(threads, &numbers, || {
+            let mut worker = HeapWorker::new(relations, totals);
+            let mut buffer = Vec::new();
+            move |number: &usize| {
+                let (workspace, heap) = worker.at(index)?;
+                values.mask(*number, workspace, heap, &mut buffer)
+            }
+        })
     }
 
     fn tasks(&self, target: usize, path: &Path) -> Result<Vec<Task>> {
@@ -132,21 +177,21 @@ fn report(relations: &[Relation<'_>], totals: Totals, pass: &Pass<'_>) -> Rewrit
     let load =
         |count: &std::sync::atomic::AtomicU64| count.load(std::sync::atomic::Ordering::Relaxed);
     let samplers = totals.samplers.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let originals = samplers.into_iter().filter_map(|((relation, attribute), sampler)| {
-        let Relation { database, plan, .. } = relations.get(relation)?;
-        let attribute = plan.attributes.get(attribute)?;
-        let Action::Mask(spec) = &attribute.action else { return None };
-        let (values, unsearchable, sample) = sampler.into_parts();
-        Some(ColumnOriginals {
-            database: database.name.clone(),
-            table: format!("{}.{}", plan.schema, plan.name),
-            column: attribute.name.clone(),
-            value_type: spec.value_type,
-            values,
-            unsearchable,
-            sample,
-        })
-    });
+    let originals =
+        samplers.into_iter().filter_map(|((relation, attribute, value_type), sampler)| {
+            let Relation { database, plan, .. } = relations.get(relation)?;
+            let attribute = plan.attributes.get(attribute)?;
+            let (values, unsearchable, sample) = sampler.into_parts();
+            Some(ColumnOriginals {
+                database: database.name.clone(),
+                table: format!("{}.{}", plan.schema, plan.name),
+                column: attribute.name.clone(),
+                value_type,
+                values,
+                unsearchable,
+                sample,
+            })
+        });
     RewriteReport {
         originals: originals.collect(),
         values_masked: totals.values_masked.into_inner(),

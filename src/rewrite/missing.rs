@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use crate::datum::ValueType;
-use crate::mask::Masker;
+use crate::mask::ColumnMasker;
 use crate::page::{PageError, Storage, TupleEnd, Varlena, VarlenaForm, walk_attributes};
 
 /// `ArrayType` of one dimension behind its varlena header: `ndim`, `dataoffset`, `elemtype`, the
@@ -16,10 +16,10 @@ const ARRAY_HEADER: usize = 20;
 
 /// A masked column with a missing value, by `attrelid` and `attnum`.
 pub(super) struct MissingColumn<'m> {
-    pub(super) masker: Masker<'m>,
-    pub(super) value_type: ValueType,
-    /// Its missing values, as they were.
-    pub(super) constants: Vec<Box<[u8]>>,
+    pub(super) masker: ColumnMasker<'m>,
+    pub(super) storage: Storage,
+    /// Its missing values, as they were: those of parts, where it has parts.
+    pub(super) constants: Vec<(ValueType, Box<[u8]>)>,
 }
 
 /// Rewrites the tuples of one database's `pg_attribute`.
@@ -68,7 +68,7 @@ impl TupleRewriter for MissingRewriter<'_> {
                 };
                 let start = attribute.start + header_len + ARRAY_HEADER;
                 let element = out.get_mut(start..attribute.end).unwrap_or_default();
-                let value = match column.value_type.width() {
+                let value = match column.storage.fixed_len() {
                     None => {
                         let varlena = Varlena::read(element)?;
                         if !matches!(varlena.form, VarlenaForm::Short | VarlenaForm::Plain) {
@@ -76,15 +76,18 @@ impl TupleRewriter for MissingRewriter<'_> {
                         }
                         varlena.header_len..varlena.total_len
                     }
-                    Some(width) => 0..width,
+                    Some(len) => 0..len,
                 };
                 let range = start + value.start..start + value.end;
                 let value = element
                     .get_mut(value)
                     .ok_or(PageError::new("attmissingval is shorter than its element"))?;
-                column.constants.push(value.to_vec().into());
-                column.masker.apply(value).map_err(|error| unsupported(error.0))?;
-                self.values_masked += 1;
+                let MissingColumn { masker, constants, .. } = column;
+                let mut original = |value_type, value: &[u8]| {
+                    self.values_masked += 1;
+                    constants.push((value_type, value.into()));
+                };
+                masker.apply(value, &mut original).map_err(|error| unsupported(error.0))?;
                 ranges.allow(offset + range.start, offset + range.end);
             }
             Ok(())

@@ -7,11 +7,14 @@ mod blank;
 mod heap;
 mod job;
 mod missing;
+mod packed;
 mod page;
 mod pass;
 mod relation;
 mod sample;
+mod structured;
 mod toast;
+mod toast_values;
 
 pub use job::{RewriteJob, RewriteReport};
 pub use sample::{ColumnOriginals, SAMPLE_PER_COLUMN};

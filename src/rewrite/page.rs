@@ -1,6 +1,7 @@
 //! One page: tuples through a [`TupleRewriter`], everything that belongs to no tuple zeroed, and
 //! the proof that nothing else changed.
 
+use crate::ids::BlockNumber;
 use crate::page::{BLCKSZ, Block, PageError, PageHeader, TupleEnd, line_pointers};
 
 /// Why a page could not be rewritten.
@@ -33,12 +34,14 @@ impl Ranges {
     }
 }
 
-/// Where a tuple is on its page.
+/// Where a tuple is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TuplePlace {
+    /// Its page.
+    pub(super) block: BlockNumber,
     /// Its line pointer.
     pub(super) line_pointer: u16,
-    /// Its first byte.
+    /// Its first byte on the page.
     pub(super) offset: usize,
 }
 
@@ -82,6 +85,7 @@ impl PageRewriter {
         &mut self,
         raw: &Block,
         out: &mut Block,
+        block: BlockNumber,
         tuples: &mut T,
     ) -> Result<(), Fault> {
         let Some(header) = PageHeader::read(raw)? else {
@@ -100,7 +104,7 @@ impl PageRewriter {
             else {
                 return Err(PageError::new("line pointer reaches outside of the page").into());
             };
-            let place = TuplePlace { line_pointer: line_pointer.number, offset: start };
+            let place = TuplePlace { block, line_pointer: line_pointer.number, offset: start };
             let data_end = tuples
                 .tuple(raw_tuple, out_tuple, place, &mut self.ranges)
                 .map_err(|fault| fault.at_line_pointer(line_pointer.number))?
@@ -216,7 +220,7 @@ mod tests {
         raw[8190] = b'g'; // padding behind the highest
         let mut out = raw;
         let mut meddler = Meddler { at: 30, owns_up: true };
-        PageRewriter::new().rewrite(&raw, &mut out, &mut meddler).unwrap();
+        PageRewriter::new().rewrite(&raw, &mut out, BlockNumber(0), &mut meddler).unwrap();
         assert_eq!((out[100], out[8097], out[8190]), (0, 0, 0));
         assert_eq!(out[8152 + 34..8152 + 36], [0, 0]);
         assert_eq!((out[8152 + 30], out[8152 + 31]), (0xFF, b't'));
@@ -228,7 +232,7 @@ mod tests {
         let raw = page();
         let mut out = raw;
         let mut meddler = Meddler { at: 30, owns_up: false };
-        let result = PageRewriter::new().rewrite(&raw, &mut out, &mut meddler);
+        let result = PageRewriter::new().rewrite(&raw, &mut out, BlockNumber(0), &mut meddler);
         assert_eq!(result, Err(Fault::Layout));
     }
 
@@ -239,7 +243,7 @@ mod tests {
         raw[24..28].copy_from_slice(&item.to_le_bytes());
         let mut out = raw;
         let mut meddler = Meddler { at: 30, owns_up: true };
-        let result = PageRewriter::new().rewrite(&raw, &mut out, &mut meddler);
+        let result = PageRewriter::new().rewrite(&raw, &mut out, BlockNumber(0), &mut meddler);
         assert!(matches!(result, Err(Fault::Page(_))));
     }
 }

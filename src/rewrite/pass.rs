@@ -53,13 +53,14 @@ pub(super) fn tasks(target: usize, first: &Path, control: &ControlFile) -> Resul
 }
 
 /// Runs `tasks` in order on all threads of `pool`, each with one worker of its own.
-pub(super) fn in_parallel<W>(
+pub(super) fn in_parallel<T, W>(
     pool: &rayon::ThreadPool,
-    tasks: &[Task],
+    tasks: &[T],
     worker: impl Fn() -> W + Sync,
 ) -> Result<()>
 where
-    W: FnMut(&Task) -> Result<()>,
+    T: Sync,
+    W: FnMut(&T) -> Result<()>,
 {
     let next = AtomicUsize::new(0);
     let results = pool.broadcast(|_| {
@@ -85,13 +86,15 @@ pub(super) struct Pass<'a> {
     pub(super) total: u64,
     pub(super) pages_scanned: AtomicU64,
     pub(super) pages_rewritten: AtomicU64,
+    /// Bytes done.
+    pub(super) done: AtomicU64,
 }
 
 /// One thread's buffers.
 pub(super) struct Workspace {
     raw: Vec<u8>,
     out: Vec<u8>,
-    pages: PageRewriter,
+    pub(super) pages: PageRewriter,
 }
 
 impl Workspace {
@@ -138,15 +141,20 @@ impl Pass<'_> {
             write_changed(&file, position, out, &changed).map_err(Error::io("write", path))?;
             let rewritten = changed.iter().filter(|changed| **changed).count() as u64;
             self.pages_rewritten.fetch_add(rewritten, Ordering::Relaxed);
-            let scanned = self.pages_scanned.fetch_add(u64::from(blocks), Ordering::Relaxed);
-            let done = (scanned + u64::from(blocks)) * BLCKSZ as u64;
-            self.progress.update(Stage::Rewrite, done, self.total);
+            self.pages_scanned.fetch_add(u64::from(blocks), Ordering::Relaxed);
+            self.advance(len as u64);
         }
         Ok(())
     }
 
+    /// So many more bytes are done.
+    pub(super) fn advance(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.progress.update(Stage::Rewrite, done.min(self.total), self.total);
+    }
+
     /// Rewrites one page; true if it changed.
-    fn rewrite_page<T: TupleRewriter>(
+    pub(super) fn rewrite_page<T: TupleRewriter>(
         &self,
         raw: &Block,
         out: &mut Block,
@@ -162,7 +170,7 @@ impl Pass<'_> {
                 return Err(PageFault::Checksum { expected, got: header.pd_checksum });
             }
         }
-        pages.rewrite(raw, out, tuples)?;
+        pages.rewrite(raw, out, block, tuples)?;
         let changed = raw.as_slice() != out.as_slice();
         if changed && self.control.checksums {
             let checksum = page_checksum(out, block.0);
@@ -173,7 +181,7 @@ impl Pass<'_> {
 }
 
 /// Why a page could not be rewritten, checksum included.
-enum PageFault {
+pub(super) enum PageFault {
     Fault(Fault),
     Checksum { expected: u16, got: u16 },
 }
@@ -186,7 +194,7 @@ impl From<Fault> for PageFault {
 
 impl PageFault {
     /// The error for a block of `target`.
-    fn at(self, target: Option<&Target<'_>>, block: BlockNumber) -> Error {
+    pub(super) fn at(self, target: Option<&Target<'_>>, block: BlockNumber) -> Error {
         let place = |line_pointer: Option<u16>, attribute: Option<usize>| {
             let column =
                 target.zip(attribute).and_then(|(target, index)| target.columns.get(index));

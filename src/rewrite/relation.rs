@@ -1,7 +1,7 @@
 //! A planned relation on one thread: its masks, and what the threads add up.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,8 +9,11 @@ use super::heap::{Column, HeapRewriter, MaskedColumn};
 use super::missing::{MissingColumn, MissingRewriter};
 use super::pass::{Target, Workspace};
 use super::sample::Sampler;
+use super::structured::StructuredColumn;
+use super::toast::References;
+use crate::datum::ValueType;
 use crate::error::{Error, Result};
-use crate::mask::{Mask, MaskKey};
+use crate::mask::{ColumnMask, Mask, MaskKey, UnknownPaths};
 use crate::page::Storage;
 use crate::plan::{Action, DatabasePlan, MissingValuesPlan, RelationPlan, StorageKind};
 
@@ -19,7 +22,7 @@ pub(super) struct Relation<'a> {
     pub(super) database: &'a DatabasePlan,
     pub(super) plan: &'a RelationPlan,
     storage: Vec<Storage>,
-    masks: Vec<Option<Mask>>,
+    masks: Vec<Option<ColumnMask<Mask>>>,
     /// Original values to draw per masked column.
     sample_size: usize,
 }
@@ -28,20 +31,31 @@ pub(super) struct Relation<'a> {
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) values_masked: AtomicU64,
-    /// By relation and attribute.
-    pub(super) samplers: Mutex<BTreeMap<(usize, usize), Sampler>>,
-    /// By relation: TOAST values that kept attributes refer to.
-    pub(super) kept_toast: Mutex<BTreeMap<usize, HashSet<u32>>>,
+    /// By relation, attribute and the type of the values, of which structured ones have many.
+    pub(super) samplers: Mutex<BTreeMap<(usize, usize, ValueType), Sampler>>,
+    /// By relation and attribute: paths that no rule names.
+    pub(super) unknown_paths: Mutex<BTreeMap<(usize, usize), UnknownPaths>>,
+    /// By relation: the TOAST values that its attributes refer to.
+    pub(super) references: Mutex<BTreeMap<usize, References>>,
 }
 
 impl Totals {
-    fn absorb(&self, relation: usize, attribute: usize, sampler: Sampler) {
+    fn absorb(&self, relation: usize, attribute: usize, of: ValueType, sampler: Sampler) {
         let mut all = self.samplers.lock().unwrap_or_else(PoisonError::into_inner);
-        match all.entry((relation, attribute)) {
+        match all.entry((relation, attribute, of)) {
             Entry::Occupied(mut drawn) => drawn.get_mut().absorb(&sampler),
             Entry::Vacant(vacant) => {
                 vacant.insert(sampler);
             }
+        }
+    }
+}
+
+impl Totals {
+    fn absorb_unknown(&self, relation: usize, attribute: usize, unknown: UnknownPaths) {
+        if !unknown.is_empty() {
+            let mut all = self.unknown_paths.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry((relation, attribute)).or_default().absorb(unknown);
         }
     }
 }
@@ -55,7 +69,7 @@ impl<'a> Relation<'a> {
     ) -> Result<Relation<'a>> {
         let storage = plan.attributes.iter().map(|attribute| layout(attribute.storage));
         let masks = plan.attributes.iter().map(|attribute| match &attribute.action {
-            Action::Mask(spec) => Mask::compile(spec, key).map(Some),
+            Action::Mask(mask) => mask.compile(key).map(Some),
             Action::Keep | Action::Zero => Ok(None),
         });
         Ok(Relation {
@@ -86,9 +100,13 @@ impl<'a> Relation<'a> {
     fn rewriter(&self) -> HeapRewriter<'_> {
         let columns = self.plan.attributes.iter().zip(&self.masks);
         let columns = columns.map(|(attribute, mask)| match (&attribute.action, mask) {
-            (Action::Mask(spec), Some(mask)) => {
+            (Action::Mask(_), Some(ColumnMask::Value(mask))) => {
                 let sampler = Sampler::new(self.sample_size);
-                Column::Mask(Box::new(MaskedColumn::new(mask.masker(), spec.value_type, sampler)))
+                let masker = mask.masker();
+                Column::Mask(Box::new(MaskedColumn::new(masker, mask.value_type(), sampler)))
+            }
+            (Action::Mask(_), Some(mask)) => {
+                Column::Structured(Box::new(StructuredColumn::new(mask.masker(), self.sample_size)))
             }
             (Action::Zero, _) => Column::Zero,
             _ => Column::Keep,
@@ -142,12 +160,26 @@ impl<'a> HeapWorker<'a> {
         let Some((relation, mut rewriter)) = self.current.take() else { return };
         self.totals.values_masked.fetch_add(rewriter.values_masked, Ordering::Relaxed);
         let kept = std::mem::take(&mut rewriter.kept_toast);
-        if !kept.is_empty() {
-            let mut all = self.totals.kept_toast.lock().unwrap_or_else(PoisonError::into_inner);
-            all.entry(relation).or_default().extend(kept);
+        let masked = std::mem::take(&mut rewriter.masked_toast);
+        if !kept.is_empty() || !masked.is_empty() {
+            let mut all = self.totals.references.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(relation).or_default().absorb(kept, masked);
         }
-        for (attribute, sampler) in rewriter.into_samplers() {
-            self.totals.absorb(relation, attribute, sampler);
+        for (attribute, column) in rewriter.into_columns().enumerate() {
+            match column {
+                Column::Mask(column) => {
+                    let (value_type, sampler) = column.into_sampler();
+                    self.totals.absorb(relation, attribute, value_type, sampler);
+                }
+                Column::Structured(column) => {
+                    let (samplers, unknown) = column.into_parts();
+                    for (value_type, sampler) in samplers {
+                        self.totals.absorb(relation, attribute, value_type, sampler);
+                    }
+                    self.totals.absorb_unknown(relation, attribute, unknown);
+                }
+                Column::Keep | Column::Zero => {}
+            }
         }
     }
 }
@@ -180,15 +212,14 @@ impl<'a> MissingWorker<'a> {
         for (number, relation) in relations.iter().enumerate().filter(|(_, r)| of_database(r)) {
             let attributes = relation.plan.attributes.iter().zip(&relation.masks).enumerate();
             for (index, (attribute, mask)) in attributes {
-                if let (Action::Mask(spec), Some(mask), true) =
-                    (&attribute.action, mask, attribute.has_missing)
+                if let (Some(mask), true) = (mask, attribute.has_missing)
                     && let Ok(attnum) = i16::try_from(index + 1)
                 {
                     let place = (relation.plan.oid.0, attnum);
                     places.insert(place, (number, index));
                     let column = MissingColumn {
                         masker: mask.masker(),
-                        value_type: spec.value_type,
+                        storage: layout(attribute.storage)?,
                         constants: Vec::new(),
                     };
                     columns.insert(place, column);
@@ -215,9 +246,14 @@ impl Drop for MissingWorker<'_> {
         for (place, column) in self.rewriter.columns.drain() {
             if let Some(place) = self.places.get(&place) {
                 let mut all = self.totals.samplers.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(sampler) = all.get_mut(place) {
-                    sampler.exclude(&column.constants);
+                for (value_type, constant) in column.constants {
+                    if let Some(sampler) = all.get_mut(&(place.0, place.1, value_type)) {
+                        sampler.exclude(&[constant]);
+                    }
                 }
+                drop(all);
+                let unknown = column.masker.into_unknown_paths();
+                self.totals.absorb_unknown(place.0, place.1, unknown);
             }
         }
     }

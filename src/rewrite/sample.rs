@@ -21,6 +21,8 @@ pub(super) fn sample_size(columns: usize) -> usize {
     (SAMPLE_IN_ALL / columns.max(1)).clamp(64, SAMPLE_PER_COLUMN)
 }
 
+/// Of a longer value, its beginning is drawn.
+const LONGEST: usize = 64;
 /// Shortest text that is searched for.
 const SHORTEST_TEXT: usize = 4;
 
@@ -110,6 +112,7 @@ impl Sampler {
     #[inline]
     pub(super) fn offer(&mut self, value_type: ValueType, value: &[u8]) {
         if may_be_searchable(value_type, value.len()) {
+            let value = value.get(..LONGEST).unwrap_or(value);
             let hash = foldhash::fast::FixedState::with_seed(0x7468_696E).hash_one(value);
             if hash < self.limit && is_distinctive(value_type, value) {
                 self.draw(hash, value);

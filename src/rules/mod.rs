@@ -4,10 +4,13 @@
 
 mod guess;
 mod import;
+mod json_path;
 mod mask_name;
 mod nearest;
+mod parts;
 mod read;
 mod read_database;
+mod read_parts;
 mod rule_set;
 mod write;
 
@@ -15,8 +18,10 @@ pub use guess::{Guess, guess};
 #[cfg(feature = "sql")]
 pub use import::import_security_labels;
 pub use import::{import, import_greenmask};
+pub use json_path::{JsonPath, NoPath, Step};
 pub use mask_name::{MaskName, UnknownMask};
 pub use nearest::{did_you_mean, nearest};
+pub use parts::{PartDefault, Parts};
 pub use rule_set::{
     ColumnRule, DatabaseRules, LargeObjects, MaskOptions, RuleSet, TableRules, Unlisted,
     UnlistedDatabases,

@@ -132,13 +132,7 @@ impl Reader<'_> {
             }
         };
         let Some(mask) = table.get("mask") else {
-            self.problem_at(
-                at,
-                &value.span(),
-                "the rule names no mask",
-                "column = { mask = \"keep\" }",
-            );
-            return None;
+            return self.parts_rule(at, value, table);
         };
         let mask = self.mask(at, mask)?;
         let mut rule = ColumnRule::new(mask);

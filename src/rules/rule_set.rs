@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::MaskName;
+use super::{MaskName, Parts};
 
 /// A checked rule file.
 #[derive(Clone, Debug)]
@@ -99,8 +99,10 @@ pub type TableRules = BTreeMap<String, ColumnRule>;
 /// What happens to one column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnRule {
-    /// Which mask.
+    /// Which mask; `Text` where `parts` says it part by part.
     pub mask: MaskName,
+    /// Rules for the parts of a structured value.
+    pub parts: Option<Box<Parts>>,
     /// Which domain; the mask's own name where the rule names none.
     pub domain: Option<String>,
     /// The mask's own options.
@@ -116,6 +118,7 @@ impl ColumnRule {
     pub fn new(mask: MaskName) -> ColumnRule {
         ColumnRule {
             mask,
+            parts: None,
             domain: None,
             options: MaskOptions::default(),
             confirm_check: false,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{ColumnRule, LargeObjects, RuleSet, Unlisted, UnlistedDatabases};
+use super::{ColumnRule, LargeObjects, PartDefault, Parts, RuleSet, Unlisted, UnlistedDatabases};
 
 impl RuleSet {
     /// The rule file that says the same, without the comments of the one that was read.
@@ -86,7 +86,28 @@ pub fn table_header(database: &str, table: &str) -> String {
 
 /// `email = "email"`, or with a table where the rule says more than its mask.
 pub fn rule_line(column: &str, rule: &ColumnRule) -> String {
+    format!("{} = {}", key(column), rule_value(rule))
+}
+
+fn rule_value(rule: &ColumnRule) -> String {
     let mut parts = Vec::new();
+    match rule.parts.as_deref() {
+        None => parts.push(format!("mask = {}", string(rule.mask.as_str()))),
+        Some(Parts::Paths(rules, default)) => {
+            let lines = rules.iter().map(|(path, rule)| (string(&path.to_string()), rule));
+            parts.push(format!("paths = {}", inline_table(lines)));
+            parts.extend(default_entry(default));
+        }
+        Some(Parts::Keys(rules, default)) => {
+            let lines = rules.iter().map(|(name, rule)| (key(name), rule));
+            parts.push(format!("keys = {}", inline_table(lines)));
+            parts.extend(default_entry(default));
+        }
+        Some(Parts::Fields(rules)) => {
+            let lines = rules.iter().map(|(name, rule)| (key(name), rule));
+            parts.push(format!("fields = {}", inline_table(lines)));
+        }
+    }
     let options = &rule.options;
     parts.extend(options.locale.as_ref().map(|locale| format!("locale = {}", string(locale))));
     parts.extend(options.days.map(|days| format!("days = {days}")));
@@ -97,11 +118,23 @@ pub fn rule_line(column: &str, rule: &ColumnRule) -> String {
     parts.extend(rule.domain.as_ref().map(|domain| format!("domain = {}", string(domain))));
     parts.extend(rule.confirm_check.then(|| "confirm_check = true".to_owned()));
     parts.extend(rule.accept_originals.then(|| "accept_originals = true".to_owned()));
-    let mask = string(rule.mask.as_str());
-    if parts.is_empty() {
-        format!("{} = {mask}", key(column))
-    } else {
-        format!("{} = {{ mask = {mask}, {} }}", key(column), parts.join(", "))
+    if rule.parts.is_none() && parts.len() == 1 {
+        return string(rule.mask.as_str());
+    }
+    format!("{{ {} }}", parts.join(", "))
+}
+
+fn inline_table<'r>(rules: impl Iterator<Item = (String, &'r ColumnRule)>) -> String {
+    let lines: Vec<String> =
+        rules.map(|(name, rule)| format!("{name} = {}", rule_value(rule))).collect();
+    if lines.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", lines.join(", ")) }
+}
+
+/// `default = "keep"`; nothing where parts without a rule are refused.
+fn default_entry(default: &PartDefault) -> Option<String> {
+    match default {
+        PartDefault::Deny => None,
+        PartDefault::Rule(rule) => Some(format!("default = {}", rule_value(rule))),
     }
 }
 

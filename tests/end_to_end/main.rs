@@ -24,4 +24,6 @@ mod ports;
 mod refusals;
 mod residue;
 mod sources;
+mod stored_forms;
+mod structured;
 mod types;

@@ -216,32 +216,6 @@ fn a_rule_against_its_foreign_key_is_refused_and_none_is_needed() {
 }
 
 #[test]
-fn values_stored_compressed_or_out_of_line_in_a_masked_column_stop_the_run_by_name() {
-    for (storage, filler) in [
-        ("EXTENDED", "repeat('compressible ', 500)"),
-        ("EXTERNAL", "(SELECT string_agg(md5(g::text), '') FROM generate_series(1, 200) AS g)"),
-        ("MAIN", "repeat('compressible ', 500)"),
-    ] {
-        let attempt = Attempt::new(&format!(
-            "CREATE TABLE a (id integer PRIMARY KEY, note text);
-             ALTER TABLE a ALTER COLUMN note SET STORAGE {storage};
-             INSERT INTO a SELECT i, 'short note' FROM generate_series(1, 1000) AS i;
-             INSERT INTO a SELECT 1001, {filler}"
-        ));
-        let outcome = attempt.run(&[("public.a", "id = \"keep\"\nnote = \"text\"")]);
-        assert!([1, 3].contains(&outcome.code()), "{storage}: {outcome:?}");
-        let text = outcome.text();
-        for word in ["public.a", "note", "block"] {
-            assert!(text.contains(word), "{storage}: {word:?} is not in {outcome:?}");
-        }
-        assert!(!text.contains("compressible"), "a value is in {outcome:?}");
-        assert_eq!(attempt.pool.remains(), Vec::<String>::new());
-        // Kept, they are no matter.
-        attempt.accepted(&[("public.a", "id = \"keep\"\nnote = \"keep\"")]);
-    }
-}
-
-#[test]
 fn rule_files_with_mistakes_are_refused_by_place() {
     let attempt = Attempt::new("CREATE TABLE a (id integer)");
     for (mistake, word) in [

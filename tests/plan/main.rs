@@ -123,7 +123,7 @@ fn masks(relation: &RelationPlan) -> Vec<(&str, Option<MaskName>)> {
     let action = |action: &Action| match action {
         Action::Keep => None,
         Action::Zero => Some(None),
-        Action::Mask(spec) => Some(Some(spec.mask)),
+        Action::Mask(mask) => Some(mask.value().map(|spec| spec.mask)),
     };
     relation.attributes.iter().filter_map(|a| Some((a.name.as_str(), action(&a.action)?))).collect()
 }
@@ -269,7 +269,7 @@ first_name = "date_shift"
 phone = "digits"
 born = { mask = "date_shift", days = 30 }
 balance = "keep"
-tags = "text"
+tags = "integer"
 tier = "alphanumeric"
 referrer = "integer"
 [databases.shop.tables."crm.orders"]
@@ -310,7 +310,7 @@ fn names_every_problem(catalog: &Catalog) {
         "mask_type_mismatch public.customers.first_name",
         "unlisted_column public.customers.full_text",
         "foreign_key_to_kept public.customers.referrer",
-        "unsupported_type public.customers.tags",
+        "mask_type_mismatch public.customers.tags",
         "unique_expression public.customers.tier",
         "unknown_table public.custmers.",
         "partition_key public.events.at",

@@ -14,6 +14,7 @@ mod relation;
 #[cfg(test)]
 pub(crate) mod sample;
 mod sql;
+mod types;
 mod value;
 
 pub use model::{

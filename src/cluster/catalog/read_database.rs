@@ -8,11 +8,12 @@ use super::model::{CatalogTable, Database, DatabaseInfo};
 use super::node_tree::{columns_in, expand_whole_row};
 use super::read_cluster::server_major;
 use super::relation::{
-    Column, Generated, PartitionKey, Persistence, Relation, RelationKind, Toast, TypeName,
+    Column, Generated, PartitionKey, Persistence, Relation, RelationKind, Toast,
 };
+use super::types::Types;
 use super::value::{cell, oid, rows, sql_error};
 use super::{read_objects, sql};
-use crate::datum::EnumLabels;
+use crate::datum::Structure;
 use crate::error::{Error, Result};
 use crate::ids::Oid;
 
@@ -23,7 +24,7 @@ pub fn read_database(client: &mut Client, info: &DatabaseInfo) -> Result<Databas
         .batch_execute("SET search_path = ''")
         .map_err(|error| sql_error("the search path", &error))?;
     let major = server_major(client)?;
-    let types = Types::read(client)?;
+    let types = Types::read(client, major)?;
     let mut columns = read_columns(client, &types)?;
     let parents = read_parents(client)?;
     let mut partition_keys = read_partition_keys(client)?;
@@ -92,7 +93,7 @@ fn read_pg_attribute(client: &mut Client) -> Result<CatalogTable> {
 }
 
 /// `attalign` in bytes.
-fn alignment(attalign: &str) -> Result<u8> {
+pub(super) fn alignment(attalign: &str) -> Result<u8> {
     Ok(match attalign {
         "c" => 1,
         "s" => 2,
@@ -128,8 +129,10 @@ fn read_columns(client: &mut Client, types: &Types) -> Result<BTreeMap<Oid, Vec<
             over.extend(cell::<Option<Vec<i16>>>(&row, 13, what)?.unwrap_or_default());
             trees.insert((relation, attnum), over);
         }
-        let (base_type, domains) =
-            if dropped { (None, Vec::new()) } else { types.resolve(oid(&row, 6, what)?) };
+        let (base_type, structure, domains) = match dropped {
+            true => (None, Structure::Unknown, Vec::new()),
+            false => types.resolve(oid(&row, 6, what)?),
+        };
         columns.entry(relation).or_default().push(Column {
             attnum,
             name: cell(&row, 2, what)?,
@@ -137,6 +140,7 @@ fn read_columns(client: &mut Client, types: &Types) -> Result<BTreeMap<Oid, Vec<
             attlen: cell(&row, 4, what)?,
             align: alignment(cell(&row, 5, what)?)?,
             base_type,
+            structure,
             domains,
             declared_type: cell(&row, 7, what)?,
             not_null: cell(&row, 8, what)?,
@@ -186,62 +190,4 @@ fn read_partition_keys(client: &mut Client) -> Result<BTreeMap<Oid, PartitionKey
         );
     }
     Ok(keys)
-}
-
-/// `pg_type`, to see through domains.
-pub(super) struct Types(BTreeMap<Oid, TypeRow>);
-
-struct TypeRow {
-    name: TypeName,
-    /// Of a domain: what it is over.
-    base: Option<Oid>,
-}
-
-impl Types {
-    fn read(client: &mut Client) -> Result<Types> {
-        let mut types = BTreeMap::new();
-        let what = "types";
-        for row in rows(client, what, sql::TYPES)? {
-            let kind: &str = cell(&row, 3, what)?;
-            let labels = || -> Result<EnumLabels> {
-                let oids = cell::<Option<Vec<u32>>>(&row, 6, what)?.unwrap_or_default();
-                let names = cell::<Option<Vec<String>>>(&row, 7, what)?.unwrap_or_default();
-                Ok(EnumLabels(oids.into_iter().zip(names).collect()))
-            };
-            types.insert(
-                oid(&row, 0, what)?,
-                TypeRow {
-                    name: TypeName {
-                        schema: cell(&row, 1, what)?,
-                        name: cell(&row, 2, what)?,
-                        extension: cell(&row, 5, what)?,
-                        labels: if kind == "e" { Some(labels()?) } else { None },
-                    },
-                    base: if kind == "d" { Some(oid(&row, 4, what)?) } else { None },
-                },
-            );
-        }
-        Ok(Types(types))
-    }
-
-    /// A type's name.
-    pub(super) fn name(&self, oid: Oid) -> Option<&TypeName> {
-        self.0.get(&oid).map(|row| &row.name)
-    }
-
-    /// The base type, and the domains passed on the way to it, outermost first.
-    fn resolve(&self, mut oid: Oid) -> (Option<TypeName>, Vec<Oid>) {
-        let mut domains = Vec::new();
-        while let Some(row) = self.0.get(&oid) {
-            match row.base {
-                // A domain can't be over itself; the bound keeps a damaged catalog from hanging us.
-                Some(base) if domains.len() < 64 => {
-                    domains.push(oid);
-                    oid = base;
-                }
-                _ => return (Some(row.name.clone()), domains),
-            }
-        }
-        (None, domains)
-    }
 }

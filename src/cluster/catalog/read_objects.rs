@@ -7,8 +7,8 @@ use postgres::Client;
 
 use super::model::{CheckConstraint, Derivation, Domain, ExtendedStatistics, ForeignKey, Index};
 use super::node_tree::{columns_in, expand_whole_row};
-use super::read_database::Types;
 use super::sql;
+use super::types::Types;
 use super::value::{cell, oid, rows, sql_error};
 use crate::error::Result;
 use crate::ids::{Oid, PgMajor};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::datum::{EnumLabels, ValueType};
+use crate::datum::{EnumLabels, Structure, ValueType};
 use crate::ids::Oid;
 
 /// `pg_class.relkind` of what holds columns.
@@ -138,7 +138,9 @@ pub struct Column {
     /// What the values are stored as: domains are resolved to what they are over. Dropped columns
     /// have none.
     pub base_type: Option<TypeName>,
-    /// Domains between the column and its base type, outermost first.
+    /// How its values are put together, where they have parts; otherwise unknown.
+    pub structure: Structure,
+    /// Domains between the column and its base type, outermost first, and those of its parts.
     pub domains: Vec<Oid>,
     /// `format_type`: the declared type, for messages.
     pub declared_type: String,

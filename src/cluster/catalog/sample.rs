@@ -60,6 +60,7 @@ impl Sample {
                     name: typname.to_owned(),
                     ..TypeName::default()
                 }),
+                structure: crate::datum::Structure::Unknown,
                 domains: Vec::new(),
                 declared_type: typname.to_owned(),
                 not_null: false,

@@ -70,17 +70,35 @@ pub(super) fn columns() -> String {
     )
 }
 
-pub(super) const TYPES: &str = "
-    SELECT t.oid, n.nspname, t.typname, t.typtype::text, t.typbasetype, x.extname,
-           (SELECT array_agg(e.oid ORDER BY e.enumsortorder)
-            FROM pg_enum e WHERE e.enumtypid = t.oid),
-           (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
-            FROM pg_enum e WHERE e.enumtypid = t.oid)
-    FROM pg_type t
-    JOIN pg_namespace n ON n.oid = t.typnamespace
-    LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid
-         AND d.objsubid = 0 AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
-    LEFT JOIN pg_extension x ON x.oid = d.refobjid";
+/// A range's bounds are in the order of its operator class: whether that is the type's own is
+/// the last column.
+pub(super) fn types(major: PgMajor) -> String {
+    let multirange = if major.number() >= 14 { "r.rngmultitypid" } else { "NULL::oid" };
+    format!(
+        "SELECT t.oid, n.nspname, t.typname, t.typtype::text, t.typbasetype, t.typlen,
+                t.typalign::text, CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END,
+                t.typrelid, r.rngsubtype, {multirange}, format_type(t.oid, NULL),
+                COALESCE(o.opcdefault, false), x.extname,
+                (SELECT array_agg(e.oid ORDER BY e.enumsortorder)
+                 FROM pg_enum e WHERE e.enumtypid = t.oid),
+                (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
+                 FROM pg_enum e WHERE e.enumtypid = t.oid)
+         FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
+         LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid
+              AND d.objsubid = 0 AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+         LEFT JOIN pg_extension x ON x.oid = d.refobjid
+         LEFT JOIN pg_range r ON r.rngtypid = t.oid
+         LEFT JOIN pg_opclass o ON o.oid = r.rngsubopc"
+    )
+}
+
+/// Attributes of composite types and row types.
+pub(super) const TYPE_ATTRIBUTES: &str = "
+    SELECT a.attrelid, a.attname, a.atttypid, a.attlen, a.attalign::text, a.attisdropped,
+           format_type(a.atttypid, a.atttypmod)
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE a.attnum > 0 AND c.relkind IN ('c', 'r', 'p', 'v', 'm', 'f') AND c.oid >= 16384
+    ORDER BY a.attrelid, a.attnum";
 
 /// Tables and indexes alike.
 pub(super) const INHERITANCE: &str =

@@ -43,22 +43,11 @@ impl Regular {
     }
 }
 
-/// Encodes `masked` in exactly `target` bytes, as it is or made more regular in place. What it
-/// becomes depends on nothing but the arguments. Lengths in bytes and characters stay.
+/// Encodes `masked` in exactly `target` bytes, as it is or made more regular in place. Only
+/// `parts` may change: ascending, apart, each whole characters. What they become depends on
+/// nothing but the arguments. Lengths in bytes and characters stay.
 ///
 /// False if it does not fit; `masked` is then as regular as it gets, and `out` empty.
-pub(crate) fn fit_text(
-    method: Method,
-    masked: &mut [u8],
-    target: usize,
-    is_utf8: bool,
-    out: &mut Vec<u8>,
-) -> bool {
-    let all = 0..masked.len();
-    fit_parts(method, masked, std::slice::from_ref(&all), target, is_utf8, out)
-}
-
-/// The same for a value of which only `parts` may change: ascending, apart, each whole characters.
 pub(crate) fn fit_parts(
     method: Method,
     masked: &mut [u8],
@@ -109,6 +98,17 @@ mod tests {
 
     use super::super::decompress;
     use super::*;
+
+    fn fit_text(
+        method: Method,
+        masked: &mut [u8],
+        target: usize,
+        is_utf8: bool,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let all = 0..masked.len();
+        fit_parts(method, masked, std::slice::from_ref(&all), target, is_utf8, out)
+    }
 
     /// Another text with the same classes of bytes, as masks make them.
     fn masked(text: &str, seed: u32) -> Vec<u8> {

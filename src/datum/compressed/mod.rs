@@ -10,7 +10,7 @@ mod lz4;
 mod parse;
 mod pglz;
 
-pub(crate) use fit::{fit_parts, fit_text};
+pub(crate) use fit::fit_parts;
 
 use super::DatumError;
 
@@ -51,6 +51,7 @@ pub(crate) fn decompress(
 
 /// Encodes `raw` in exactly `target` bytes, which are then all of `out`. False if there is no such
 /// encoding; `out` is then empty.
+#[cfg(test)]
 pub(crate) fn compress_to(method: Method, raw: &[u8], target: usize, out: &mut Vec<u8>) -> bool {
     try_compress_to(method, raw, target, out).is_ok()
 }

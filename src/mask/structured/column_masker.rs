@@ -1,0 +1,135 @@
+//! A column's mask at work.
+
+use std::fmt;
+
+use super::bounds::mask_bounds;
+use super::encoded::{JsonVisitor, mask_xml};
+use super::scalar::{JsonbVisitor, UnknownPaths, Watch, mask_hstore};
+use super::{ColumnMask, FieldMask};
+use crate::datum::{
+    DatumError, ValueType, array, composite, hstore, json, jsonb, range, tsvector, xml,
+};
+use crate::error::Result as MaskResult;
+use crate::mask::{Mask, MaskKey, Masker};
+
+impl ColumnMask {
+    /// Compiles every mask in it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`](crate::Error::Invalid) where a mask and its type don't go together.
+    pub fn compile(&self, key: &MaskKey) -> MaskResult<ColumnMask<Mask>> {
+        self.try_map(&mut |spec| Mask::compile(spec, key))
+    }
+}
+
+impl ColumnMask<Mask> {
+    /// What one thread masks the column with.
+    pub fn masker(&self) -> ColumnMasker<'_> {
+        let masks = self.try_map(&mut |mask| Ok::<_, Never>(Box::new(mask.masker())));
+        let masks = match masks {
+            Ok(masks) => masks,
+            Err(never) => match never {},
+        };
+        ColumnMasker { masks, unknown: UnknownPaths::default(), buffer: Vec::new() }
+    }
+}
+
+/// No error.
+enum Never {}
+
+/// Masks the values of a column on one thread. Holds original values in memory; its `Debug` shows
+/// none.
+pub struct ColumnMasker<'m> {
+    masks: ColumnMask<Box<Masker<'m>>>,
+    /// Paths without a rule met so far.
+    unknown: UnknownPaths,
+    buffer: Vec<u8>,
+}
+
+impl fmt::Debug for ColumnMasker<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ColumnMasker({:?})", self.masks)
+    }
+}
+
+impl ColumnMasker<'_> {
+    /// Masks one stored value in place: the bytes behind its varlena header, or all of a value of
+    /// fixed width. Tells `original` of each part's value before that is masked. On an error some
+    /// parts are masked and some are not.
+    pub fn apply(
+        &mut self,
+        value: &mut [u8],
+        original: &mut dyn FnMut(ValueType, &[u8]),
+    ) -> Result<(), DatumError> {
+        let ColumnMasker { masks, unknown, buffer } = self;
+        mask_part(masks, value, &mut Watch { original, unknown }, buffer)
+    }
+
+    /// True if another text may stand for each text in a value: one of the same length.
+    pub(crate) fn has_free_texts(&self) -> bool {
+        matches!(
+            self.masks,
+            ColumnMask::Jsonb(_) | ColumnMask::Hstore(_) | ColumnMask::Array { .. }
+        )
+    }
+
+    /// Paths met that no rule names.
+    pub fn into_unknown_paths(self) -> UnknownPaths {
+        self.unknown
+    }
+}
+
+fn mask_part(
+    mask: &mut ColumnMask<Box<Masker<'_>>>,
+    value: &mut [u8],
+    watch: &mut Watch<'_>,
+    buffer: &mut Vec<u8>,
+) -> Result<(), DatumError> {
+    match mask {
+        ColumnMask::Keep => Ok(()),
+        ColumnMask::Zero => {
+            value.fill(0);
+            Ok(())
+        }
+        ColumnMask::Value(masker) => {
+            (watch.original)(masker.value_type(), value);
+            masker.apply(value)
+        }
+        ColumnMask::Array { layout, element } => {
+            array::elements(value, *layout, &mut |part| mask_part(element, part, watch, buffer))
+        }
+        ColumnMask::Composite(fields) => {
+            let storage: Vec<_> =
+                fields.iter().map(|field| field.layout.storage()).collect::<Result<_, _>>()?;
+            let mut inner = Vec::new();
+            composite::fields(value, &storage, buffer, &mut |index, part| match fields
+                .get_mut(index)
+            {
+                Some(FieldMask { mask, .. }) => mask_part(mask, part, watch, &mut inner),
+                None => Err(DatumError("a composite value has more fields than its type")),
+            })
+        }
+        ColumnMask::Range { layout, bound } => {
+            let mut bounds = Vec::new();
+            range::range_bounds(value, *layout, &mut bounds)?;
+            mask_bounds(value, &bounds, bound, watch)
+        }
+        ColumnMask::Multirange { layout, bound } => {
+            let mut bounds = Vec::new();
+            range::multirange_bounds(value, *layout, &mut bounds)?;
+            mask_bounds(value, &bounds, bound, watch)
+        }
+        ColumnMask::Json(masks) => json::walk(value, 0, &mut JsonVisitor { masks, watch, buffer }),
+        ColumnMask::Jsonb(masks) => jsonb::walk(value, 0, &mut JsonbVisitor { masks, watch }),
+        ColumnMask::Hstore(masks) => {
+            hstore::values(value, buffer, |key, text| mask_hstore(masks, key, text, watch))
+        }
+        ColumnMask::Xml(masker) => {
+            xml::texts(value, &mut |place, text| mask_xml(masker, place, text, watch, buffer))
+        }
+        ColumnMask::TsVector(masker) => tsvector::rewrite(value, &mut |lexeme| {
+            (watch.original)(ValueType::Text, lexeme);
+            masker.apply(lexeme)
+        }),
+    }
+}

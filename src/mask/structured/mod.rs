@@ -1,0 +1,132 @@
+//! Masks of values that hold values: each part has a mask of its own, and the frame around them
+//! stays what it is.
+
+mod bounds;
+mod column_masker;
+mod encoded;
+mod path_tree;
+mod scalar;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::bounds::takes_bounds;
+pub use self::column_masker::ColumnMasker;
+pub use self::path_tree::PathTree;
+pub use self::scalar::{PathAction, PathMasks, ScalarMask, UnknownPaths};
+use super::{MaskSpec, support};
+use crate::datum::Layout;
+
+/// What happens to a column's values. `M` is a mask in one of its forms: as planned, compiled, or
+/// at work on a thread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ColumnMask<M = MaskSpec> {
+    /// A part that stays.
+    Keep,
+    /// A field that is dropped: what is left of it is zeroed.
+    Zero,
+    /// A value as a whole.
+    Value(M),
+    /// Each element of an array.
+    Array {
+        /// How the elements are laid out.
+        layout: Layout,
+        /// What happens to them.
+        element: Box<ColumnMask<M>>,
+    },
+    /// The fields of a composite, in `attnum` order, dropped ones included.
+    Composite(Vec<FieldMask<M>>),
+    /// Both bounds of a range.
+    Range {
+        /// How a bound is laid out.
+        layout: Layout,
+        /// The bounds' mask.
+        bound: M,
+    },
+    /// All bounds of a multirange.
+    Multirange {
+        /// How a bound is laid out.
+        layout: Layout,
+        /// The bounds' mask.
+        bound: M,
+    },
+    /// Scalars in a `json`, by path.
+    Json(PathMasks<M>),
+    /// Scalars in a `jsonb`, by path.
+    Jsonb(PathMasks<M>),
+    /// Values of an `hstore`, by key: paths of one step.
+    Hstore(PathMasks<M>),
+    /// Texts of an `xml`.
+    Xml(M),
+    /// Lexemes of a `tsvector`.
+    TsVector(M),
+}
+
+/// What happens to a field of a composite.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FieldMask<M = MaskSpec> {
+    /// How it is laid out.
+    pub layout: Layout,
+    /// What happens to it.
+    pub mask: ColumnMask<M>,
+}
+
+impl<M> ColumnMask<M> {
+    /// The same with every mask in another form.
+    pub fn try_map<'a, N, E>(
+        &'a self,
+        f: &mut dyn FnMut(&'a M) -> Result<N, E>,
+    ) -> Result<ColumnMask<N>, E> {
+        Ok(match self {
+            ColumnMask::Keep => ColumnMask::Keep,
+            ColumnMask::Zero => ColumnMask::Zero,
+            ColumnMask::Value(mask) => ColumnMask::Value(f(mask)?),
+            ColumnMask::Array { layout, element } => {
+                ColumnMask::Array { layout: *layout, element: Box::new(element.try_map(f)?) }
+            }
+            ColumnMask::Composite(fields) => {
+                let fields = fields.iter().map(|FieldMask { layout, mask }| {
+                    Ok(FieldMask { layout: *layout, mask: mask.try_map(f)? })
+                });
+                ColumnMask::Composite(fields.collect::<Result<_, E>>()?)
+            }
+            ColumnMask::Range { layout, bound } => {
+                ColumnMask::Range { layout: *layout, bound: f(bound)? }
+            }
+            ColumnMask::Multirange { layout, bound } => {
+                ColumnMask::Multirange { layout: *layout, bound: f(bound)? }
+            }
+            ColumnMask::Json(masks) => ColumnMask::Json(masks.try_map(f)?),
+            ColumnMask::Jsonb(masks) => ColumnMask::Jsonb(masks.try_map(f)?),
+            ColumnMask::Hstore(masks) => ColumnMask::Hstore(masks.try_map(f)?),
+            ColumnMask::Xml(mask) => ColumnMask::Xml(f(mask)?),
+            ColumnMask::TsVector(mask) => ColumnMask::TsVector(f(mask)?),
+        })
+    }
+}
+
+impl ColumnMask {
+    /// True if no two different values mask to equal ones.
+    pub fn is_injective(&self) -> bool {
+        match self {
+            ColumnMask::Keep => true,
+            ColumnMask::Value(spec) => {
+                support::is_injective(spec.mask, spec.value_type, &spec.options)
+            }
+            ColumnMask::Array { element, .. } => element.is_injective(),
+            ColumnMask::Composite(fields) => fields
+                .iter()
+                .all(|field| matches!(field.mask, ColumnMask::Zero) || field.mask.is_injective()),
+            _ => false,
+        }
+    }
+
+    /// The mask, if it takes values as a whole.
+    pub fn value(&self) -> Option<&MaskSpec> {
+        match self {
+            ColumnMask::Value(spec) => Some(spec),
+            _ => None,
+        }
+    }
+}

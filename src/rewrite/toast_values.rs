@@ -1,0 +1,267 @@
+//! Values out of line: put together from their chunks, masked once however many tuples refer to
+//! them, and written back to where they were.
+
+use std::fs::{File, OpenOptions};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::heap::HeapRewriter;
+use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
+use super::pass::{PageFault, Pass, Target, Workspace};
+use super::toast::{CHUNK_DATA, Chunk, References, layout};
+use crate::cluster::{Segment, segments};
+use crate::error::{Error, Place, Result};
+use crate::ids::BlockNumber;
+use crate::page::{
+    BLCKSZ, Block, PageError, PageHeader, Storage, TupleEnd, VarlenaForm, line_pointers,
+    walk_attributes,
+};
+
+/// Of values with more bytes than this, one at a time is in memory.
+const LARGE: usize = 16 << 20;
+/// Locks over pages: two values may have chunks on one page.
+const LOCKS: usize = 1024;
+
+/// The masked values of one TOAST table.
+pub(super) struct ToastValues<'a> {
+    pass: &'a Pass<'a>,
+    /// The TOAST table.
+    target: &'a Target<'a>,
+    /// Its relation's columns.
+    columns: &'a [&'a str],
+    files: Vec<(File, Segment)>,
+    references: &'a References,
+    chunks: &'a [Chunk],
+    /// Each value's chunks.
+    values: Vec<Range<usize>>,
+    pages: Vec<Mutex<()>>,
+    large: Mutex<()>,
+}
+
+impl<'a> ToastValues<'a> {
+    /// `chunks` in their order; `first` is the table's first segment.
+    pub(super) fn new(
+        pass: &'a Pass<'a>,
+        target: &'a Target<'a>,
+        columns: &'a [&'a str],
+        first: &Path,
+        references: &'a References,
+        chunks: &'a [Chunk],
+    ) -> Result<ToastValues<'a>> {
+        let open = |segment: Segment| {
+            let file = OpenOptions::new().read(true).write(true).open(&segment.path);
+            Ok((file.map_err(Error::io("open", &segment.path))?, segment))
+        };
+        let files = segments(first, pass.control.relseg_size)?.into_iter().map(open);
+        let mut start = 0;
+        let of_one = |left: &Chunk, right: &Chunk| (left.id, left.xmin) == (right.id, right.xmin);
+        let values = chunks.chunk_by(of_one).map(|value| {
+            start += value.len();
+            start - value.len()..start
+        });
+        Ok(ToastValues {
+            pass,
+            target,
+            columns,
+            files: files.collect::<Result<_>>()?,
+            references,
+            chunks,
+            values: values.collect(),
+            pages: (0..LOCKS).map(|_| Mutex::new(())).collect(),
+            large: Mutex::new(()),
+        })
+    }
+
+    /// How many values there are.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Masks a value. What is no whole value that a column refers to is zeroed.
+    pub(super) fn mask(
+        &self,
+        number: usize,
+        workspace: &mut Workspace,
+        heap: &mut HeapRewriter<'_>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<()> {
+        self.pass.cancel.check()?;
+        let range = self.values.get(number).cloned().unwrap_or_default();
+        let chunks = self.chunks.get(range).unwrap_or_default();
+        let Some(first) = chunks.first() else { return Ok(()) };
+        let references = self.references.to(first.id);
+        let largest = references.iter().map(|(pointer, _)| pointer.va_rawsize as usize).max();
+        let _one_at_a_time = (largest > Some(LARGE)).then(|| lock(&self.large));
+
+        let mut parts = Vec::with_capacity(chunks.len());
+        buffer.clear();
+        for of_page in chunks.chunk_by(|left, right| left.block == right.block) {
+            self.gather(of_page, buffer, &mut parts)?;
+        }
+        let in_order = (0..).zip(chunks).all(|(seq, chunk): (u32, _)| chunk.seq == seq);
+        let whole = references.iter().find(|(pointer, _)| pointer.extsize() == buffer.len());
+        match whole {
+            Some((pointer, column)) if in_order => {
+                heap.mask_toasted(*column, pointer.is_compressed(), buffer).map_err(|error| {
+                    let name = self.columns.get(usize::from(*column));
+                    Error::UnsupportedDatum {
+                        place: Box::new(Place {
+                            relation: self.target.name.clone(),
+                            block: Some(BlockNumber(first.block)),
+                            line_pointer: Some(first.line_pointer),
+                            column: name.map(|name| (*name).to_owned()),
+                        }),
+                        what: error.0,
+                    }
+                })?;
+            }
+            _ => buffer.fill(0),
+        }
+        let mut parts = parts.as_slice();
+        for of_page in chunks.chunk_by(|left, right| left.block == right.block) {
+            let (here, rest) = parts.split_at_checked(of_page.len()).unwrap_or((parts, &[]));
+            self.put_back(of_page, here, buffer, workspace)?;
+            parts = rest;
+        }
+        self.pass.advance(buffer.len() as u64);
+        if buffer.capacity() > LARGE {
+            *buffer = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Adds the data of chunks on one page, and where in `buffer` it is.
+    fn gather(
+        &self,
+        chunks: &[Chunk],
+        buffer: &mut Vec<u8>,
+        parts: &mut Vec<Range<usize>>,
+    ) -> Result<()> {
+        let Some(block) = chunks.first().map(|chunk| BlockNumber(chunk.block)) else {
+            return Ok(());
+        };
+        let page = {
+            let _page = self.lock(block);
+            self.read(block)?
+        };
+        let fault = |fault: Fault| PageFault::from(fault).at(Some(self.target), block);
+        let storage = layout();
+        for chunk in chunks {
+            let start = buffer.len();
+            let data = chunk_data(&page, chunk.line_pointer, &storage).map_err(fault)?;
+            buffer.extend_from_slice(page.get(data).unwrap_or_default());
+            parts.push(start..buffer.len());
+        }
+        Ok(())
+    }
+
+    fn put_back(
+        &self,
+        chunks: &[Chunk],
+        parts: &[Range<usize>],
+        buffer: &[u8],
+        workspace: &mut Workspace,
+    ) -> Result<()> {
+        let Some(block) = chunks.first().map(|chunk| BlockNumber(chunk.block)) else {
+            return Ok(());
+        };
+        let data = chunks.iter().zip(parts).map(|(chunk, part)| {
+            (chunk.line_pointer, buffer.get(part.clone()).unwrap_or_default())
+        });
+        let mut writer = ChunkWriter { storage: layout(), data: data.collect() };
+        let _page = self.lock(block);
+        let raw = self.read(block)?;
+        let mut out = raw;
+        let changed = self
+            .pass
+            .rewrite_page(&raw, &mut out, block, &mut workspace.pages, &mut writer)
+            .map_err(|fault| fault.at(Some(self.target), block))?;
+        if changed {
+            let (file, segment, position) = self.file(block)?;
+            file.write_all_at(&out, position).map_err(Error::io("write", &segment.path))?;
+        }
+        Ok(())
+    }
+
+    fn read(&self, block: BlockNumber) -> Result<Block> {
+        let (file, segment, position) = self.file(block)?;
+        let mut page = [0; BLCKSZ];
+        file.read_exact_at(&mut page, position).map_err(Error::io("read", &segment.path))?;
+        Ok(page)
+    }
+
+    fn file(&self, block: BlockNumber) -> Result<(&File, &Segment, u64)> {
+        let number = (block.0 / self.pass.control.relseg_size) as usize;
+        let (file, segment) =
+            self.files.get(number).ok_or_else(|| Error::invalid("a chunk is in no segment"))?;
+        Ok((file, segment, u64::from(block.0 - segment.first_block) * BLCKSZ as u64))
+    }
+
+    fn lock(&self, block: BlockNumber) -> Option<MutexGuard<'_, ()>> {
+        self.pages.get(block.0 as usize % LOCKS).map(lock)
+    }
+}
+
+fn lock(mutex: &Mutex<()>) -> MutexGuard<'_, ()> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where the data of a chunk is on its page.
+fn chunk_data(
+    page: &Block,
+    line_pointer: u16,
+    storage: &[Storage],
+) -> std::result::Result<Range<usize>, Fault> {
+    let gone = PageError::new("a chunk is no longer there").at_line_pointer(line_pointer);
+    let header = PageHeader::read(page)?.ok_or(gone)?;
+    let of_chunk = line_pointers(page, &header)
+        .filter_map(std::result::Result::ok)
+        .find(|pointer| pointer.number == line_pointer)
+        .ok_or(gone)?;
+    let tuple = page.get(of_chunk.offset..of_chunk.offset + of_chunk.len).ok_or(gone)?;
+    let mut data = None;
+    walk_attributes(tuple, storage, |attribute| {
+        if let (CHUNK_DATA, Some(varlena)) = (attribute.index, attribute.varlena) {
+            if !matches!(varlena.form, VarlenaForm::Short | VarlenaForm::Plain) {
+                return Err(PageError::new("a chunk is stored compressed or out of line"));
+            }
+            let start = attribute.start + varlena.header_len;
+            data = Some(of_chunk.offset + start..of_chunk.offset + attribute.end);
+        }
+        Ok::<(), PageError>(())
+    })?;
+    Ok(data.ok_or(gone)?)
+}
+
+/// Writes data over that of chunks.
+struct ChunkWriter<'a> {
+    storage: Vec<Storage>,
+    /// By line pointer.
+    data: Vec<(u16, &'a [u8])>,
+}
+
+impl TupleRewriter for ChunkWriter<'_> {
+    fn tuple(
+        &mut self,
+        raw: &[u8],
+        out: &mut [u8],
+        TuplePlace { line_pointer, offset, .. }: TuplePlace,
+        ranges: &mut Ranges,
+    ) -> std::result::Result<TupleEnd, Fault> {
+        let data = self.data.iter().find(|(number, _)| *number == line_pointer);
+        walk_attributes(raw, &self.storage, |attribute| {
+            if let (CHUNK_DATA, Some((_, data))) = (attribute.index, data) {
+                let header_len = attribute.varlena.map_or(0, |varlena| varlena.header_len);
+                let range = attribute.start + header_len..attribute.end;
+                match out.get_mut(range.clone()) {
+                    Some(place) if place.len() == data.len() => place.copy_from_slice(data),
+                    _ => return Err(Fault::Layout),
+                }
+                ranges.allow(offset + range.start, offset + range.end);
+            }
+            Ok(())
+        })
+    }
+}
