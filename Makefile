@@ -31,6 +31,15 @@ demo: ## show thinveil on a production cluster made for the purpose
 test: ## run all tests
 	@tools/install-prerequisites --tests
 	cargo test --workspace
+	@tools/fuzz 30
+
+.PHONY: fuzz
+fuzz: prerequisites ## fuzz the decoders (SECONDS=600 for each; ARGS="pglz lz4" for some)
+	@tools/fuzz $(or $(SECONDS),600) $(ARGS)
+
+.PHONY: fuzz-smoke
+fuzz-smoke: prerequisites ## the same for 30 seconds each, as in `make test`
+	@tools/fuzz 30 $(ARGS)
 
 .PHONY: test-matrix
 test-matrix: ## run the end-to-end tests on PostgreSQL 13 to 18, servers from npm

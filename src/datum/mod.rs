@@ -11,6 +11,9 @@ mod constant;
 pub(crate) mod cube;
 pub(crate) mod document;
 pub(crate) mod encoding;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub(crate) mod geometry;
 pub(crate) mod hstore;
 pub(crate) mod integer;

@@ -197,6 +197,9 @@ impl Mask {
     /// The part of a stored value that is masked. An empty text stays, and there is none.
     #[inline]
     fn masked_part<'v>(&self, value: &'v mut [u8]) -> Result<Option<&'v mut [u8]>, DatumError> {
+        if self.value_type.width().is_some_and(|width| width != value.len()) {
+            return Err(DatumError("a value does not have its type's width"));
+        }
         let value = match self.value_type {
             ValueType::Bpchar => unpadded(value),
             ValueType::Name => of_name(value)?,
