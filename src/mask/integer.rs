@@ -1,4 +1,4 @@
-//! Whole numbers: permuted among those with as many digits, or with noise.
+//! Whole numbers: permuted among those with as many digits.
 //!
 //! A class is the numbers of one sign and digit count that the same types can hold: those of 10
 //! digits are two classes, since `integer` ends within them at 2147483647. So a number masks to
@@ -6,7 +6,7 @@
 //! them holds.
 
 use super::permutation::Permuter;
-use super::prf::{Prf, Stream};
+use super::prf::Prf;
 
 /// Largest magnitude of each type above zero; below, one more.
 const LIMITS: [u64; 3] = [i16::MAX as u64, i32::MAX as u64, i64::MAX as u64];
@@ -50,33 +50,6 @@ pub(crate) fn permute(number: i64, prf: &Prf, permuter: &mut Permuter) -> i64 {
     }
     let to = low + permuter.permute_number(prf, &tweak, high - low + 1, magnitude - low);
     signed(to, number < 0)
-}
-
-/// Moves a number by at most `noise` times itself, and at least by one where its class has
-/// another number.
-pub(crate) fn noise(number: i64, noise: f64, stream: &mut Stream) -> i64 {
-    if number == 0 {
-        return 0;
-    }
-    let magnitude = number.unsigned_abs();
-    let Class { low, high } = class(magnitude, number < 0);
-    signed(near(magnitude, share(magnitude, noise), low, high, stream), number < 0)
-}
-
-/// `noise` times `number`, at least 1.
-pub(crate) fn share(number: u64, noise: f64) -> u64 {
-    ((number as f64 * noise) as u64).max(1)
-}
-
-/// A number within `reach` of `number` and within its bounds; another one if there is any.
-pub(crate) fn near(number: u64, reach: u64, low: u64, high: u64, stream: &mut Stream) -> u64 {
-    let low = number.saturating_sub(reach).max(low);
-    let high = number.saturating_add(reach).min(high);
-    if high <= low {
-        return number;
-    }
-    let drawn = low + stream.below_u64(high - low);
-    if drawn >= number { drawn + 1 } else { drawn }
 }
 
 fn signed(magnitude: u64, negative: bool) -> i64 {
@@ -128,21 +101,6 @@ mod tests {
             let to = permute(number, &prf, &mut permuter);
             assert_eq!(to.signum(), number.signum());
             assert_ne!(to, number);
-            let to = noise(number, 0.5, &mut prf.stream(&number.to_le_bytes()));
-            assert_eq!(to.to_string().len(), number.to_string().len());
-            assert_eq!(i32::try_from(to).is_ok(), i32::try_from(number).is_ok());
-        }
-    }
-
-    #[test]
-    fn noise_moves_and_stays_near() {
-        let mut stream = Stream::from_seed([2; 32]);
-        for number in [1, 10, 99, 1000, 54_321, -700] {
-            for _ in 0..100 {
-                let to = noise(number, 0.1, &mut stream);
-                assert_ne!(to, number);
-                assert!((to - number).abs() <= (number.abs() / 10).max(1));
-            }
         }
     }
 }

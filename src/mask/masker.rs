@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::bucket::{self, Size};
 use super::dictionary::Dictionary;
 use super::digits::{self, Scratch};
 use super::email::Email;
@@ -9,10 +10,17 @@ use super::filler::Filler;
 use super::key::MaskKey;
 use super::locale;
 use super::memo::Memo;
+use super::national_id::Country;
+use super::noise::Noise;
 use super::permutation::Permuter;
 use super::prf::Prf;
 use super::spec::MaskSpec;
-use super::{decimal, fixed, float, integer, overlay, phone, shift, support, uuid};
+use super::unique::Tools;
+use super::username::Username;
+use super::{
+    card, decimal, fixed, iban, integer, national_id, overlay, partial, phone, shift, support,
+    unique, url, uuid,
+};
 use crate::datum::text::unpadded;
 use crate::datum::{DatumError, Literal, ValueType, integer as stored};
 use crate::error::{Error, Result};
@@ -30,18 +38,29 @@ pub struct Mask {
 enum Kind {
     Dictionary(Box<Dictionary>),
     Email(Box<Email>),
+    UniqueEmail,
+    Username(Box<Username>),
+    UniqueUsername,
     Phone,
+    Url,
+    Iban,
+    CardText,
+    CardNumber,
+    NationalId(Country),
+    /// How many characters stay at either end.
+    Partial(usize, usize),
+    Hash,
     Filler(Filler),
+    BlankText,
     RedactText,
     ConstantText(Vec<char>),
     Fixed(Literal),
     Digits,
     Alphanumeric,
     Integer,
-    IntegerNoise(f64),
     Numeric,
-    NumericNoise(f64),
-    FloatNoise(f64),
+    Noise(Noise),
+    Bucket(Size),
     Days(u32),
     Seconds(u64),
     Uuid,
@@ -60,8 +79,25 @@ impl Mask {
         let locale = locale.unwrap_or_else(locale::english);
         let is_text = matches!(value_type, ValueType::Text | ValueType::Bpchar);
         let kind = match mask {
+            MaskName::Email if options.unique => Kind::UniqueEmail,
             MaskName::Email => Kind::Email(Box::new(Email::new(&locale))),
+            MaskName::Username if options.unique => Kind::UniqueUsername,
+            MaskName::Username => Kind::Username(Box::new(Username::new(&locale))),
             MaskName::Phone => Kind::Phone,
+            MaskName::Url => Kind::Url,
+            MaskName::Iban => Kind::Iban,
+            MaskName::CreditCard if is_text => Kind::CardText,
+            MaskName::CreditCard => Kind::CardNumber,
+            MaskName::NationalId => {
+                Kind::NationalId(support::country(options).map_err(Error::invalid)?)
+            }
+            MaskName::Partial => {
+                let count = |count: Option<u32>| count.unwrap_or(0) as usize;
+                Kind::Partial(count(options.keep_first), count(options.keep_last))
+            }
+            MaskName::Hash => Kind::Hash,
+            MaskName::Blank if is_text => Kind::BlankText,
+            MaskName::Blank => Kind::Fixed(fixed::zero(value_type)),
             MaskName::Text => Kind::Filler(Filler::new(&locale)),
             MaskName::Redact if is_text => Kind::RedactText,
             MaskName::Redact => Kind::Fixed(fixed::zero(value_type)),
@@ -74,11 +110,14 @@ impl Mask {
             }
             MaskName::Digits => Kind::Digits,
             MaskName::Alphanumeric => Kind::Alphanumeric,
-            MaskName::Integer => options.noise.map_or(Kind::Integer, Kind::IntegerNoise),
-            MaskName::Numeric if value_type != ValueType::Numeric => {
-                Kind::FloatNoise(options.noise.unwrap_or(support::DEFAULT_FLOAT_NOISE))
+            MaskName::Integer => Kind::Integer,
+            MaskName::Numeric => Kind::Numeric,
+            MaskName::Noise | MaskName::Latitude | MaskName::Longitude => {
+                Kind::Noise(support::noise(mask, options).map_err(Error::invalid)?)
             }
-            MaskName::Numeric => options.noise.map_or(Kind::Numeric, Kind::NumericNoise),
+            MaskName::Bucket => {
+                Kind::Bucket(support::size(value_type, options).map_err(Error::invalid)?)
+            }
             MaskName::DateShift => Kind::Days(options.days.unwrap_or(support::DEFAULT_DAYS)),
             MaskName::TimestampShift => {
                 Kind::Seconds(options.seconds.unwrap_or(support::DEFAULT_SECONDS))
@@ -109,7 +148,14 @@ impl Mask {
 
     /// True if results are worth remembering: drawing them costs more than looking them up.
     fn is_costly(&self) -> bool {
-        !matches!(self.kind, Kind::RedactText | Kind::ConstantText(_) | Kind::Fixed(_))
+        !matches!(
+            self.kind,
+            Kind::BlankText
+                | Kind::RedactText
+                | Kind::ConstantText(_)
+                | Kind::Fixed(_)
+                | Kind::Bucket(_)
+        )
     }
 }
 
@@ -177,6 +223,23 @@ impl Masker<'_> {
         }
     }
 
+    /// Over how many values the mask permutes the one given: `u64::MAX` for more than 2^63, `None`
+    /// where the mask is no permutation or the value stays. Costs as much as masking it; it is for
+    /// counting the values that hide among few.
+    pub fn domain_size(&mut self, value: &[u8]) -> Result<Option<u64>, DatumError> {
+        self.permuter = Permuter::new();
+        let mut copy = value.to_vec();
+        let copy = match self.mask.value_type {
+            ValueType::Bpchar => unpadded(&mut copy),
+            _ => &mut copy,
+        };
+        if copy.is_empty() && self.mask.value_type != ValueType::Numeric {
+            return Ok(None);
+        }
+        self.draw(copy)?;
+        Ok(Some(self.permuter.last_size()).filter(|&size| size > 0))
+    }
+
     /// Masks a value that is not remembered.
     fn draw(&mut self, value: &mut [u8]) -> Result<(), DatumError> {
         let Mask { value_type, prf, kind, .. } = self.mask;
@@ -185,13 +248,32 @@ impl Masker<'_> {
         match kind {
             Kind::Dictionary(words) => words.mask(value, &mut prf.stream(value), buffer),
             Kind::Email(email) => email.mask(value, &mut prf.stream(value), buffer),
+            Kind::UniqueEmail => {
+                unique::email(value, &mut Tools { prf, permuter, scratch, buffer })?;
+            }
+            Kind::Username(names) => names.mask(value, &mut prf.stream(value), buffer),
+            Kind::UniqueUsername => {
+                unique::username(value, &mut Tools { prf, permuter, scratch, buffer });
+            }
             Kind::Phone => phone::mask(value, &mut prf.stream(value), buffer),
+            Kind::Url => url::mask(value, &mut prf.stream(value), buffer),
+            Kind::Iban => iban::permute(value, prf, permuter, scratch, buffer),
+            Kind::CardText => card::text(value, &mut prf.stream(value), buffer),
+            Kind::CardNumber => card::bigint(value, prf)?,
+            Kind::NationalId(country) => {
+                national_id::mask(value, *country, &mut prf.stream(value), buffer);
+            }
+            Kind::Partial(first, last) => {
+                partial::partial(value, (*first, *last), &mut prf.stream(value), buffer);
+            }
+            Kind::Hash => partial::hash(value, prf, buffer),
             Kind::Filler(filler) => {
                 let mut stream = prf.stream(value);
                 overlay::replace(value, &mut stream, buffer, |stream, out| {
                     filler.write(stream, out);
                 });
             }
+            Kind::BlankText => fixed::blank_text(value, *value_type, buffer),
             Kind::RedactText => fixed::redact_text(value, buffer),
             Kind::ConstantText(constant) => fixed::constant_text(value, constant, buffer),
             Kind::Fixed(literal) => fixed::write(value, *value_type, literal, scratch)?,
@@ -201,13 +283,13 @@ impl Masker<'_> {
                 let number = stored::read(value)?;
                 stored::write(value, integer::permute(number, prf, permuter));
             }
-            Kind::IntegerNoise(noise) => {
-                let number = stored::read(value)?;
-                stored::write(value, integer::noise(number, *noise, &mut by_number(number)));
-            }
             Kind::Numeric => decimal::permute(value, prf, permuter, scratch)?,
-            Kind::NumericNoise(noise) => decimal::noise(value, *noise, prf, scratch)?,
-            Kind::FloatNoise(noise) => float::noise(value, *noise, prf)?,
+            Kind::Noise(noise) => match value_type {
+                ValueType::Numeric => decimal::noise(value, noise, prf, scratch)?,
+                ValueType::Float4 | ValueType::Float8 => noise.float(value, prf)?,
+                _ => noise.integer(value, prf)?,
+            },
+            Kind::Bucket(size) => bucket::bucket(value, *value_type, size, scratch)?,
             Kind::Days(days) => match value_type {
                 ValueType::Date => shift::date(value, *days, by_number)?,
                 _ => shift::timestamp_by_days(value, *days, by_number)?,

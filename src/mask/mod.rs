@@ -22,14 +22,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bucket;
+mod card;
 mod decimal;
 mod dictionary;
 mod digits;
 mod email;
 mod filler;
 mod fixed;
-mod float;
 mod grammar;
+mod iban;
 mod integer;
 mod key;
 mod letters;
@@ -37,13 +39,20 @@ mod lexicon;
 mod locale;
 mod masker;
 mod memo;
+mod national_id;
+mod noise;
 mod overlay;
+mod partial;
 mod permutation;
 mod phone;
 mod prf;
+mod rounds;
 mod shift;
 mod spec;
 mod support;
+mod unique;
+mod url;
+mod username;
 mod uuid;
 
 pub use crate::datum::DatumError;
