@@ -100,7 +100,9 @@ impl Noise {
         let distance =
             (scale.min(f64::MAX) * self.distribution.draw(stream)).clamp(f64::MIN, f64::MAX);
         let folded = (magnitude + distance).abs();
+        // What lies beyond the limit already is no place on the globe, and is not brought there.
         let limit = self.limit * one;
+        let limit = if magnitude > limit { f64::INFINITY } else { limit };
         let within = if folded > limit { 2.0 * limit - folded } else { folded };
         within.clamp(0.0, limit.min(f64::MAX))
     }
@@ -256,5 +258,8 @@ mod tests {
             assert!(to.abs() <= 90.0 && to != degrees);
             assert!((to - degrees).abs() <= 50_000.0 / METERS_PER_DEGREE + 1e-9, "{degrees} {to}");
         }
+        let mut value = (-273.15f64).to_le_bytes();
+        latitude.float(&mut value, &prf()).unwrap();
+        assert!((f64::from_le_bytes(value) + 273.15).abs() < 0.5);
     }
 }
