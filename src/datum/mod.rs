@@ -3,6 +3,7 @@
 //! Knows no key and no page. Bytes are those after a varlena header, or the fixed-width value,
 //! little-endian as on every platform that thinveil runs on.
 
+pub(crate) mod compressed;
 pub(crate) mod integer;
 mod literal;
 pub(crate) mod numeric;

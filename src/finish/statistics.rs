@@ -131,6 +131,18 @@ pub(super) fn renew(session: &mut Session, plan: &DatabasePlan) -> Result<u64> {
                 OR e.stxrelid IN (SELECT v::regclass FROM unnest($2::text[]) v))",
         &[&relations, &plan.materialized_views],
     )?;
+    // Up to 14 each of these objects has its row from its creation on, and ANALYZE wants to find it.
+    session.execute(
+        action,
+        "INSERT INTO pg_statistic_ext_data (stxoid)
+         SELECT e.oid FROM pg_statistic_ext e
+         WHERE (e.stxrelid = ANY ($1)
+                OR e.stxrelid IN (SELECT v::regclass FROM unnest($2::text[]) v))
+           AND NOT EXISTS (SELECT FROM pg_attribute
+                           WHERE attrelid = 'pg_statistic_ext_data'::regclass
+                             AND attname = 'stxdinherit')",
+        &[&relations, &plan.materialized_views],
+    )?;
 
     let mut analyzed = 0;
     for table in columns.chunk_by(|left, right| left.relation == right.relation) {

@@ -144,7 +144,7 @@ pub(crate) fn noise(
     let below_one = leading.len() as i32 - 1 - i32::from(shape.weight);
     let one = format!("1e{}", 4 * below_one).parse().unwrap_or(1.0) / grain as f64;
     let (units, lowest, highest) = (number / grain, lowest.div_ceil(grain), highest / grain);
-    let moved = noise.moved(units as f64, one, &mut stream).round() as u64;
+    let moved = noise.whole(units, one, &mut stream);
     let mut moved = another(moved, units, lowest, highest, &mut stream);
     if behind.is_empty() && (moved * grain).is_multiple_of(base) {
         // The last digit must not be zero: the next place that makes it another number.

@@ -90,25 +90,37 @@ impl Noise {
         Noise { distribution: Distribution::Uniform, scale, limit }
     }
 
-    /// Where a magnitude moves to, before rounding. `one` is 1 in the units of `magnitude`.
-    pub(crate) fn moved(&self, magnitude: f64, one: f64, stream: &mut Stream) -> f64 {
+    /// A distance for a magnitude; `one` is 1 in its units. Never infinite.
+    fn distance(&self, magnitude: f64, one: f64, stream: &mut Stream) -> f64 {
         let scale = match self.scale {
             Scale::Share(share) => magnitude * share,
             Scale::Absolute(scale) => scale * one,
         };
-        // At most as far as any number is, so that nothing becomes infinite or none.
-        let distance =
-            (scale.min(f64::MAX) * self.distribution.draw(stream)).clamp(f64::MIN, f64::MAX);
-        let folded = (magnitude + distance).abs();
+        (scale.min(f64::MAX) * self.distribution.draw(stream)).clamp(f64::MIN, f64::MAX)
+    }
+
+    /// Where a whole number of units moves to; `one` is 1 in units. All of its digits count, also
+    /// those that a float has no room for.
+    pub(crate) fn whole(&self, units: u64, one: f64, stream: &mut Stream) -> u64 {
+        let distance = self.distance(units as f64, one, stream).round() as i128;
+        let folded = i128::from(units).saturating_add(distance).unsigned_abs();
         // What lies beyond the limit already is no place on the globe, and is not brought there.
-        let limit = self.limit * one;
-        let limit = if magnitude > limit { f64::INFINITY } else { limit };
+        let limit = (self.limit * one) as u128;
+        let beyond = if u128::from(units) > limit { 0 } else { folded.saturating_sub(limit) };
+        let within = folded.saturating_sub(beyond.saturating_mul(2));
+        u64::try_from(within).unwrap_or(u64::MAX)
+    }
+
+    /// Where a magnitude moves to.
+    fn real(&self, magnitude: f64, stream: &mut Stream) -> f64 {
+        let folded = (magnitude + self.distance(magnitude, 1.0, stream)).abs();
+        let limit = if magnitude > self.limit { f64::INFINITY } else { self.limit };
         let within = if folded > limit { 2.0 * limit - folded } else { folded };
         within.clamp(0.0, limit.min(f64::MAX))
     }
 
     /// Moves a whole number of any width.
-    pub(crate) fn integer(&self, value: &mut [u8], prf: &Prf) -> Result<(), DatumError> {
+    pub(crate) fn integer(&self, value: &mut [u8], stream: &mut Stream) -> Result<(), DatumError> {
         let number = integer::read(value)?;
         let bits = 8 * value.len() as u32 - 1;
         let negative = number < 0;
@@ -117,9 +129,8 @@ impl Noise {
         if magnitude == 0 && matches!(self.scale, Scale::Share(_)) {
             return Ok(());
         }
-        let mut stream = prf.stream(&number.to_le_bytes());
-        let moved = self.moved(magnitude as f64, 1.0, &mut stream).round() as u64;
-        let to = another(moved, magnitude, u64::from(magnitude > 0), highest, &mut stream);
+        let moved = self.whole(magnitude, 1.0, stream);
+        let to = another(moved, magnitude, u64::from(magnitude > 0), highest, stream);
         integer::write(value, if negative { (to as i64).wrapping_neg() } else { to as i64 });
         Ok(())
     }
@@ -132,7 +143,7 @@ impl Noise {
             return Ok(());
         }
         let mut stream = prf.stream(&float.to_le_bytes());
-        let moved = self.moved(float.abs(), 1.0, &mut stream);
+        let moved = self.real(float.abs(), &mut stream);
         if let Ok(bytes) = <&mut [u8; 4]>::try_from(&mut *value) {
             let narrow = (moved as f32).min(f32::MAX).to_bits();
             let was = u32::from_le_bytes(*bytes);
@@ -205,15 +216,21 @@ mod tests {
         let uniform = noise(Distribution::Uniform, Scale::Share(0.1));
         for number in [1, 10, 99, 1000, 54_321, -700, i64::from(i32::MAX), i64::from(i32::MIN)] {
             let mut value = (number as i32).to_le_bytes();
-            uniform.integer(&mut value, &prf()).unwrap();
+            uniform.integer(&mut value, &mut prf().stream(&number.to_le_bytes())).unwrap();
             let to = i64::from(i32::from_le_bytes(value));
             assert!(to != number && to.signum() == number.signum(), "{number} {to}");
             assert!((to - number).abs() <= (number.abs() / 10 + 1).max(1), "{number} {to}");
         }
+        let narrow = noise(Distribution::Uniform, Scale::Absolute(2.5));
+        for number in (1i64 << 60)..(1 << 60) + 200 {
+            let mut value = number.to_le_bytes();
+            narrow.integer(&mut value, &mut prf().stream(&number.to_le_bytes())).unwrap();
+            assert!((1..=3).contains(&i64::from_le_bytes(value).abs_diff(number)));
+        }
         for number in [i64::MIN, i64::MAX, 0, 3] {
             let mut value = number.to_le_bytes();
             let wide = noise(Distribution::Laplace, Scale::Absolute(1e30));
-            wide.integer(&mut value, &prf()).unwrap();
+            wide.integer(&mut value, &mut prf().stream(&number.to_le_bytes())).unwrap();
             let to = i64::from_le_bytes(value);
             assert!(to != number && (to < 0) == (number < 0));
         }

@@ -1,5 +1,9 @@
 //! The pseudo-random function under every mask: keyed blake3, one subkey per mask and domain.
+//!
+//! An input is padded to one block of blake3's, or marked as longer: the function of a short value
+//! is one compression, and blake3 does up to sixteen of those at once ([`Batch`]).
 
+use blake3::platform::Platform;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::key::MaskKey;
@@ -25,12 +29,25 @@ impl Prf {
     /// The function's value.
     #[inline]
     pub(crate) fn block(&self, input: &[u8]) -> [u8; 32] {
-        *blake3::keyed_hash(&self.0, input).as_bytes()
+        match padded(input) {
+            Some(block) => *blake3::keyed_hash(&self.0, &block).as_bytes(),
+            None => *self.long(input).finalize().as_bytes(),
+        }
     }
 
     /// As many pseudo-random bytes as `output` holds.
     pub(crate) fn fill(&self, input: &[u8], output: &mut [u8]) {
-        blake3::Hasher::new_keyed(&self.0).update(input).finalize_xof().fill(output);
+        let hasher = match padded(input) {
+            Some(block) => blake3::Hasher::new_keyed(&self.0).update(&block).clone(),
+            None => self.long(input),
+        };
+        hasher.finalize_xof().fill(output);
+    }
+
+    fn long(&self, input: &[u8]) -> blake3::Hasher {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(input).update(&[LONG]);
+        hasher
     }
 
     /// A stream of choices that depends on `input` and the key alone.
@@ -39,6 +56,92 @@ impl Prf {
         Stream::from_seed(self.block(input))
     }
 }
+
+/// Bytes of one block of blake3's.
+const BLOCK: usize = blake3::BLOCK_LEN;
+/// Ends an input that is longer than a block. The last byte of a padded one is its length.
+const LONG: u8 = 0xFF;
+
+/// An input that leaves room for its length in a block.
+#[inline]
+fn padded(input: &[u8]) -> Option<[u8; BLOCK]> {
+    let mut block = [0; BLOCK];
+    let (length, room) = block.split_last_mut()?;
+    room.get_mut(..input.len())?.copy_from_slice(input);
+    *length = input.len() as u8;
+    Some(block)
+}
+
+/// Inputs whose function values are computed together.
+pub(crate) struct Batch {
+    platform: Platform,
+    blocks: Vec<[u8; BLOCK]>,
+    /// Of inputs that no block holds, their values, by their place among the inputs.
+    long: Vec<(usize, [u8; 32])>,
+    values: Vec<[u8; 32]>,
+}
+
+impl Batch {
+    pub(crate) fn new() -> Batch {
+        Batch {
+            platform: Platform::detect(),
+            blocks: Vec::new(),
+            long: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    /// Adds an input.
+    #[inline]
+    pub(crate) fn push(&mut self, prf: &Prf, input: &[u8]) {
+        let block = padded(input).unwrap_or_else(|| {
+            self.long.push((self.blocks.len(), prf.block(input)));
+            [0; BLOCK]
+        });
+        self.blocks.push(block);
+    }
+
+    /// [`Prf::block`] of each input, in their order; the batch is empty again.
+    pub(crate) fn values(&mut self, prf: &Prf) -> &[[u8; 32]] {
+        /// What blake3 calls a keyed hash of a single block: `KEYED_HASH`, and `CHUNK_START`,
+        /// `CHUNK_END` and `ROOT`.
+        const KEYED: u8 = 1 << 4;
+        const START: u8 = 1;
+        const END_AND_ROOT: u8 = 1 << 1 | 1 << 3;
+
+        let mut key = [0; 8];
+        for (word, bytes) in key.iter_mut().zip(prf.0.as_chunks::<4>().0) {
+            *word = u32::from_le_bytes(*bytes);
+        }
+        self.values.resize(self.blocks.len(), [0; 32]);
+        for (inputs, values) in self.blocks.chunks(LANES).zip(self.values.chunks_mut(LANES)) {
+            let mut lanes = [&EMPTY; LANES];
+            lanes.iter_mut().zip(inputs).for_each(|(lane, input)| *lane = input);
+            self.platform.hash_many(
+                lanes.get(..inputs.len()).unwrap_or_default(),
+                &key,
+                0,
+                blake3::IncrementCounter::No,
+                KEYED,
+                START,
+                END_AND_ROOT,
+                values.as_flattened_mut(),
+            );
+        }
+        key.zeroize();
+        for (at, value) in self.long.drain(..) {
+            if let Some(slot) = self.values.get_mut(at) {
+                *slot = value;
+            }
+        }
+        self.blocks.clear();
+        &self.values
+    }
+}
+
+/// Most inputs that blake3 takes at once.
+const LANES: usize = 16;
+static EMPTY: [u8; BLOCK] = [0; BLOCK];
 
 /// Choices drawn from one value of the function: xoshiro256++ seeded with its 32 bytes.
 ///
@@ -121,5 +224,30 @@ impl Stream {
     #[inline]
     pub(crate) fn digit(&mut self) -> u8 {
         b'0' + self.below(10) as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_gives_what_the_function_gives() {
+        let prf = Prf([7; 32]);
+        let inputs: Vec<Vec<u8>> = (0..150u8).map(|len| vec![len; usize::from(len)]).collect();
+        let mut batch = Batch::new();
+        for round in inputs.chunks(67) {
+            round.iter().for_each(|input| batch.push(&prf, input));
+            let expected: Vec<[u8; 32]> = round.iter().map(|input| prf.block(input)).collect();
+            assert_eq!(batch.values(&prf), expected);
+        }
+    }
+
+    #[test]
+    fn inputs_that_differ_in_length_alone_differ() {
+        let prf = Prf([7; 32]);
+        let values: std::collections::BTreeSet<[u8; 32]> =
+            (0..200).map(|len| prf.block(&vec![0; len])).collect();
+        assert_eq!(values.len(), 200);
     }
 }

@@ -7,12 +7,8 @@ use crate::datum::temporal::{
 };
 use crate::datum::{DatumError, integer};
 
-/// Moves a `date` by 1 to `days` days. The distance is drawn from `stream(date)`.
-pub(crate) fn date(
-    value: &mut [u8],
-    days: u32,
-    stream: impl Fn(i64) -> Stream,
-) -> Result<(), DatumError> {
+/// Moves a `date` by 1 to `days` days. The distance is drawn from the date's stream.
+pub(crate) fn date(value: &mut [u8], days: u32, stream: &mut Stream) -> Result<(), DatumError> {
     let date = integer::read(value)?;
     if i32::try_from(date).is_ok_and(is_infinite_date) {
         return Ok(());
@@ -20,20 +16,25 @@ pub(crate) fn date(
     if !(DATE_MIN..=DATE_MAX).contains(&date) {
         return Err(DatumError("a date is out of range"));
     }
-    let delta = distance(&mut stream(date), u64::from(days));
+    let delta = distance(stream, u64::from(days));
     integer::write(value, moved(date, delta, DATE_MIN, DATE_MAX));
     Ok(())
 }
 
-/// Moves a timestamp by 1 to `days` whole days. The distance is that of its date, so a date and a
-/// timestamp of that day move together.
+/// The day of a timestamp.
+pub(crate) fn day(value: &[u8]) -> Result<i64, DatumError> {
+    Ok(integer::read(value)?.div_euclid(DAY))
+}
+
+/// Moves a timestamp by 1 to `days` whole days. The distance is drawn from the stream of its
+/// [day], so a date and a timestamp of that day move together.
 pub(crate) fn timestamp_by_days(
     value: &mut [u8],
     days: u32,
-    stream: impl Fn(i64) -> Stream,
+    stream: &mut Stream,
 ) -> Result<(), DatumError> {
     let Some(micros) = timestamp(value)? else { return Ok(()) };
-    let delta = distance(&mut stream(micros.div_euclid(DAY)), u64::from(days)) * DAY;
+    let delta = distance(stream, u64::from(days)) * DAY;
     integer::write(value, moved(micros, delta, TIMESTAMP_MIN, TIMESTAMP_MAX));
     Ok(())
 }
@@ -42,26 +43,22 @@ pub(crate) fn timestamp_by_days(
 pub(crate) fn timestamp_by_seconds(
     value: &mut [u8],
     seconds: u64,
-    stream: impl Fn(i64) -> Stream,
+    stream: &mut Stream,
 ) -> Result<(), DatumError> {
     let Some(micros) = timestamp(value)? else { return Ok(()) };
-    let delta = distance(&mut stream(micros), seconds) * SECOND;
+    let delta = distance(stream, seconds) * SECOND;
     integer::write(value, moved(micros, delta, TIMESTAMP_MIN, TIMESTAMP_MAX));
     Ok(())
 }
 
 /// Moves a `time` by 1 to `seconds` whole seconds, past midnight into the same day.
-pub(crate) fn time(
-    value: &mut [u8],
-    seconds: u64,
-    stream: impl Fn(i64) -> Stream,
-) -> Result<(), DatumError> {
+pub(crate) fn time(value: &mut [u8], seconds: u64, stream: &mut Stream) -> Result<(), DatumError> {
     let micros = integer::read(value)?;
     if !(0..=DAY).contains(&micros) {
         return Err(DatumError("a time is out of range"));
     }
     // Less than a day, so that it never comes round to where it started.
-    let delta = distance(&mut stream(micros), seconds.min(86_399)) * SECOND;
+    let delta = distance(stream, seconds.min(86_399)) * SECOND;
     integer::write(value, (micros + delta).rem_euclid(DAY));
     Ok(())
 }

@@ -1,18 +1,59 @@
 //! A planned relation's tuples: masked, dropped and kept attributes.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
-use super::page::{Fault, Ranges, TupleRewriter};
+use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::sample::Sampler;
-use crate::datum::ValueType;
+use crate::datum::{DatumError, ValueType};
 use crate::mask::Masker;
-use crate::page::{Attribute, Storage, TupleEnd, VarlenaForm, walk_attributes};
+use crate::page::{Attribute, Block, Storage, TupleEnd, VarlenaForm, walk_attributes};
 
 /// What happens to one attribute, with the state that doing it needs.
 pub(super) enum Column<'m> {
     Keep,
     Zero,
-    Mask { masker: Box<Masker<'m>>, value_type: ValueType, sampler: Sampler },
+    Mask(Box<MaskedColumn<'m>>),
+}
+
+/// A masked column: its values are collected over a page and masked together.
+pub(super) struct MaskedColumn<'m> {
+    masker: Masker<'m>,
+    value_type: ValueType,
+    sampler: Sampler,
+    values: Vec<Value>,
+}
+
+/// Where a value is on the page.
+struct Value {
+    line_pointer: u16,
+    start: u16,
+    end: u16,
+}
+
+impl Value {
+    fn range(&self) -> Range<usize> {
+        usize::from(self.start)..usize::from(self.end)
+    }
+}
+
+impl<'m> MaskedColumn<'m> {
+    pub(super) fn new(masker: Masker<'m>, value_type: ValueType, sampler: Sampler) -> Self {
+        MaskedColumn { masker, value_type, sampler, values: Vec::new() }
+    }
+
+    /// Masks the values collected on a page.
+    fn page_end(&mut self, out: &mut Block) -> Result<u64, (u16, DatumError)> {
+        let MaskedColumn { masker, value_type, sampler, values } = self;
+        let original = |value: &[u8]| sampler.offer(*value_type, value);
+        masker.apply_all(out, values, Value::range, original).map_err(|(number, error)| {
+            (values.get(number).map_or(0, |value| value.line_pointer), error)
+        })?;
+        sampler.count(*value_type, values.iter().map(|value| value.range().len()));
+        let masked = values.len() as u64;
+        values.clear();
+        Ok(masked)
+    }
 }
 
 /// Rewrites the tuples of one relation, on one thread.
@@ -33,7 +74,7 @@ impl<'m> HeapRewriter<'m> {
     /// The samplers of its masked columns, by attribute index.
     pub(super) fn into_samplers(self) -> impl Iterator<Item = (usize, Sampler)> + use<'m> {
         self.columns.into_iter().enumerate().filter_map(|(index, column)| match column {
-            Column::Mask { sampler, .. } => Some((index, sampler)),
+            Column::Mask(column) => Some((index, column.sampler)),
             Column::Keep | Column::Zero => None,
         })
     }
@@ -44,10 +85,11 @@ impl TupleRewriter for HeapRewriter<'_> {
         &mut self,
         raw: &[u8],
         out: &mut [u8],
-        offset: usize,
+        place: TuplePlace,
         ranges: &mut Ranges,
     ) -> Result<TupleEnd, Fault> {
-        let HeapRewriter { storage, columns, kept_toast, values_masked } = self;
+        let TuplePlace { line_pointer, offset } = place;
+        let HeapRewriter { storage, columns, kept_toast, .. } = self;
         walk_attributes(raw, storage, |attribute| {
             match columns.get_mut(attribute.index) {
                 None | Some(Column::Keep) => {
@@ -69,11 +111,11 @@ impl TupleRewriter for HeapRewriter<'_> {
                         value.fill(0);
                     }
                 }
-                Some(Column::Mask { masker, value_type, sampler }) => {
+                Some(Column::Mask(column)) => {
                     let unsupported = |what| Fault::Unsupported {
                         what,
                         attribute: attribute.index,
-                        line_pointer: 0,
+                        line_pointer,
                     };
                     match attribute.varlena.map(|varlena| varlena.form) {
                         None | Some(VarlenaForm::Short | VarlenaForm::Plain) => {}
@@ -89,12 +131,12 @@ impl TupleRewriter for HeapRewriter<'_> {
                             ));
                         }
                     }
-                    let Some(value) = out.get_mut(payload(&attribute)) else {
-                        return Err(unsupported("the value reaches past its tuple"));
-                    };
-                    sampler.offer(*value_type, value);
-                    masker.apply(value).map_err(|error| unsupported(error.0))?;
-                    *values_masked += 1;
+                    let payload = payload(&attribute);
+                    column.values.push(Value {
+                        line_pointer,
+                        start: (offset + payload.start) as u16,
+                        end: (offset + payload.end) as u16,
+                    });
                 }
             }
             let payload = payload(&attribute);
@@ -102,11 +144,22 @@ impl TupleRewriter for HeapRewriter<'_> {
             Ok(())
         })
     }
+
+    fn page_end(&mut self, out: &mut Block) -> Result<(), Fault> {
+        for (attribute, column) in self.columns.iter_mut().enumerate() {
+            if let Column::Mask(column) = column {
+                self.values_masked += column.page_end(out).map_err(|(line_pointer, error)| {
+                    Fault::Unsupported { what: error.0, attribute, line_pointer }
+                })?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An attribute's value within its tuple, without varlena header.
 #[inline]
-fn payload(attribute: &Attribute) -> std::ops::Range<usize> {
+fn payload(attribute: &Attribute) -> Range<usize> {
     let header_len = attribute.varlena.map_or(0, |varlena| varlena.header_len);
     attribute.start + header_len..attribute.end
 }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::page::{Fault, Ranges, TupleRewriter};
+use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use crate::datum::ValueType;
 use crate::mask::Masker;
 use crate::page::{PageError, Storage, TupleEnd, Varlena, VarlenaForm, walk_attributes};
@@ -37,7 +37,7 @@ impl TupleRewriter for MissingRewriter<'_> {
         &mut self,
         raw: &[u8],
         out: &mut [u8],
-        offset: usize,
+        TuplePlace { offset, .. }: TuplePlace,
         ranges: &mut Ranges,
     ) -> Result<TupleEnd, Fault> {
         let (mut attrelid, mut attnum) = (None, None);

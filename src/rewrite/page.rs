@@ -33,17 +33,31 @@ impl Ranges {
     }
 }
 
+/// Where a tuple is on its page.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TuplePlace {
+    /// Its line pointer.
+    pub(super) line_pointer: u16,
+    /// Its first byte.
+    pub(super) offset: usize,
+}
+
 /// What happens within a tuple.
 pub(super) trait TupleRewriter {
     /// Rewrites `out`, which begins as a copy of `raw`. Whatever it changes it must allow in
-    /// `ranges`, whose positions count from the page's start; the tuple is at `offset`.
+    /// `ranges`, whose positions count from the page's start, where the tuple is at `place`.
     fn tuple(
         &mut self,
         raw: &[u8],
         out: &mut [u8],
-        offset: usize,
+        place: TuplePlace,
         ranges: &mut Ranges,
     ) -> Result<TupleEnd, Fault>;
+
+    /// Rewrites what it left for the end of the page, in ranges that it has allowed.
+    fn page_end(&mut self, _out: &mut Block) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 /// Working memory for pages, one per thread.
@@ -86,14 +100,16 @@ impl PageRewriter {
             else {
                 return Err(PageError::new("line pointer reaches outside of the page").into());
             };
+            let place = TuplePlace { line_pointer: line_pointer.number, offset: start };
             let data_end = tuples
-                .tuple(raw_tuple, out_tuple, start, &mut self.ranges)
+                .tuple(raw_tuple, out_tuple, place, &mut self.ranges)
                 .map_err(|fault| fault.at_line_pointer(line_pointer.number))?
                 .data_end;
             // What is behind the last attribute means nothing to PostgreSQL.
             self.zero(out, start + data_end, end);
             self.extents.push((start, end));
         }
+        tuples.page_end(out)?;
         self.zero(out, header.pd_lower, header.pd_upper);
         self.zero_gaps(out, header.pd_upper)?;
         self.prove(raw, out)
@@ -166,12 +182,12 @@ mod tests {
             &mut self,
             raw: &[u8],
             out: &mut [u8],
-            offset: usize,
+            place: TuplePlace,
             ranges: &mut Ranges,
         ) -> Result<TupleEnd, Fault> {
             out[self.at] = 0xFF;
             if self.owns_up {
-                ranges.allow(offset + self.at, offset + self.at + 1);
+                ranges.allow(place.offset + self.at, place.offset + self.at + 1);
             }
             Ok(TupleEnd { data_end: raw.len() - 2 })
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::heap::{Column, HeapRewriter};
+use super::heap::{Column, HeapRewriter, MaskedColumn};
 use super::missing::{MissingColumn, MissingRewriter};
 use super::pass::{Target, Workspace};
 use super::sample::Sampler;
@@ -38,7 +38,7 @@ impl Totals {
     fn absorb(&self, relation: usize, attribute: usize, sampler: Sampler) {
         let mut all = self.samplers.lock().unwrap_or_else(PoisonError::into_inner);
         match all.entry((relation, attribute)) {
-            Entry::Occupied(mut drawn) => drawn.get_mut().absorb(sampler),
+            Entry::Occupied(mut drawn) => drawn.get_mut().absorb(&sampler),
             Entry::Vacant(vacant) => {
                 vacant.insert(sampler);
             }
@@ -86,11 +86,10 @@ impl<'a> Relation<'a> {
     fn rewriter(&self) -> HeapRewriter<'_> {
         let columns = self.plan.attributes.iter().zip(&self.masks);
         let columns = columns.map(|(attribute, mask)| match (&attribute.action, mask) {
-            (Action::Mask(spec), Some(mask)) => Column::Mask {
-                masker: Box::new(mask.masker()),
-                value_type: spec.value_type,
-                sampler: Sampler::new(self.sample_size),
-            },
+            (Action::Mask(spec), Some(mask)) => {
+                let sampler = Sampler::new(self.sample_size);
+                Column::Mask(Box::new(MaskedColumn::new(mask.masker(), spec.value_type, sampler)))
+            }
             (Action::Zero, _) => Column::Zero,
             _ => Column::Keep,
         });
@@ -217,7 +216,7 @@ impl Drop for MissingWorker<'_> {
             if let Some(place) = self.places.get(&place) {
                 let mut all = self.totals.samplers.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(sampler) = all.get_mut(place) {
-                    sampler.exclude(column.constants);
+                    sampler.exclude(&column.constants);
                 }
             }
         }

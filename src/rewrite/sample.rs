@@ -3,7 +3,7 @@
 //! The sample of a column is the values with the smallest hashes: the same whatever the order of
 //! pages and threads, and spread over all values, dead tuples' included.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::BuildHasher;
 
@@ -36,7 +36,7 @@ pub struct ColumnOriginals {
     pub value_type: ValueType,
     /// Values masked, dead tuples' included.
     pub values: u64,
-    /// Of these, values too short or too common in form to be searched for.
+    /// Of these, values too short to be searched for.
     pub unsearchable: u64,
     /// Distinct original values as stored, without varlena header.
     pub sample: Vec<Box<[u8]>>,
@@ -62,20 +62,27 @@ impl Drop for ColumnOriginals {
     }
 }
 
-/// Hashes remembered of values offered lately; a power of two.
-const RECENT: usize = 1024;
-
 /// Draws the sample of one column.
 pub(super) struct Sampler {
     /// Values to draw.
     size: usize,
-    kept: HashMap<Box<[u8]>, u64, foldhash::fast::FixedState>,
-    /// Values offered lately, by hash: columns repeat themselves.
-    recent: Vec<u64>,
-    /// Only values hashing below this are kept; `None` while all are.
-    limit: Option<u64>,
+    /// Values with the smallest hashes, some of them more than once.
+    drawn: Vec<Drawn>,
+    /// Their bytes.
+    bytes: Vec<u8>,
+    /// Only values hashing below this are drawn.
+    limit: u64,
     values: u64,
     unsearchable: u64,
+}
+
+/// A value drawn.
+#[derive(Clone, Copy)]
+struct Drawn {
+    hash: u64,
+    /// Where it is in the sampler's bytes.
+    start: usize,
+    len: usize,
 }
 
 impl Sampler {
@@ -83,111 +90,108 @@ impl Sampler {
     pub(super) fn new(size: usize) -> Sampler {
         Sampler {
             size,
-            kept: HashMap::default(),
-            recent: Vec::new(),
-            limit: None,
+            drawn: Vec::new(),
+            bytes: Vec::new(),
+            limit: u64::MAX,
             values: 0,
             unsearchable: 0,
         }
     }
 
-    /// Offers one original value, as stored.
-    #[inline]
-    pub(super) fn offer(&mut self, value_type: ValueType, value: &[u8]) {
-        self.values += 1;
-        if !may_be_searchable(value_type, value) {
-            self.unsearchable += 1;
-            return;
-        }
-        let hash = foldhash::fast::FixedState::with_seed(0x7468_696E).hash_one(value);
-        if self.limit.is_some_and(|limit| hash >= limit) {
-            return;
-        }
-        if self.recent.is_empty() {
-            self.recent = vec![0; RECENT];
-        }
-        match self.recent.get_mut(hash as usize % RECENT) {
-            Some(recent) if *recent == hash => {}
-            Some(recent) => {
-                *recent = hash;
-                self.keep(value_type, value, hash);
-            }
-            None => self.keep(value_type, value, hash),
+    /// Counts values of these lengths, whether they are offered or not.
+    pub(super) fn count(&mut self, value_type: ValueType, lens: impl Iterator<Item = usize>) {
+        for len in lens {
+            self.values += 1;
+            self.unsearchable += u64::from(!may_be_searchable(value_type, len));
         }
     }
 
-    #[cold]
-    fn keep(&mut self, value_type: ValueType, value: &[u8], hash: u64) {
-        if self.kept.contains_key(value) {
-            return;
+    /// Offers one original value, as stored. Offering it again changes nothing.
+    #[inline]
+    pub(super) fn offer(&mut self, value_type: ValueType, value: &[u8]) {
+        if may_be_searchable(value_type, value.len()) {
+            let hash = foldhash::fast::FixedState::with_seed(0x7468_696E).hash_one(value);
+            if hash < self.limit && is_distinctive(value_type, value) {
+                self.draw(hash, value);
+            }
         }
-        if !is_distinctive(value_type, value) {
-            self.unsearchable += 1;
-            return;
-        }
-        self.kept.insert(value.into(), hash);
-        if self.kept.len() >= 2 * self.size {
+    }
+
+    fn draw(&mut self, hash: u64, value: &[u8]) {
+        self.drawn.push(Drawn { hash, start: self.bytes.len(), len: value.len() });
+        self.bytes.extend_from_slice(value);
+        if self.drawn.len() >= 2 * self.size {
             self.shrink();
         }
     }
 
+    /// Drops what was drawn twice, and all but the smallest hashes.
     fn shrink(&mut self) {
-        let mut hashes: Vec<u64> = self.kept.values().copied().collect();
-        let (_, limit, _) = hashes.select_nth_unstable(self.size);
-        let limit = *limit;
-        self.limit = Some(limit);
-        let (kept, dropped) = std::mem::take(&mut self.kept)
-            .into_iter()
-            .partition::<HashMap<_, _, _>, _>(|(_, hash)| *hash < limit);
-        self.kept = kept;
-        dropped.into_keys().for_each(|mut value| value.zeroize());
+        self.drawn.sort_unstable_by_key(|drawn| drawn.hash);
+        self.drawn.dedup_by_key(|drawn| drawn.hash);
+        if let Some(first_dropped) = self.drawn.get(self.size) {
+            self.limit = first_dropped.hash;
+            self.drawn.truncate(self.size);
+        }
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        for drawn in &mut self.drawn {
+            let value = self.bytes.get(drawn.start..drawn.start + drawn.len);
+            drawn.start = bytes.len();
+            bytes.extend_from_slice(value.unwrap_or_default());
+        }
+        std::mem::replace(&mut self.bytes, bytes).zeroize();
+    }
+
+    fn drawn(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.drawn.iter().filter_map(|drawn| {
+            Some((drawn.hash, self.bytes.get(drawn.start..drawn.start + drawn.len)?))
+        })
     }
 
     /// Takes in what another thread drew from the same column.
-    pub(super) fn absorb(&mut self, other: Sampler) {
+    pub(super) fn absorb(&mut self, other: &Sampler) {
         self.values += other.values;
         self.unsearchable += other.unsearchable;
-        self.limit = match (self.limit, other.limit) {
-            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
-            (ours, theirs) => ours.or(theirs),
-        };
-        let limit = self.limit;
-        self.kept.extend(other.kept);
-        self.kept.retain(|_, hash| limit.is_none_or(|limit| *hash < limit));
-        if self.kept.len() >= 2 * self.size {
-            self.shrink();
+        self.limit = self.limit.min(other.limit);
+        for (hash, value) in other.drawn() {
+            if hash < self.limit {
+                self.draw(hash, value);
+            }
         }
     }
 
     /// Says that `values` are constants of the schema, which stand in its code too: finding one of
     /// them proves nothing.
-    pub(super) fn exclude(&mut self, values: Vec<Box<[u8]>>) {
-        for value in values {
-            if self.kept.remove(&value).is_some() {
-                self.unsearchable += 1;
-            }
-        }
+    pub(super) fn exclude(&mut self, values: &[Box<[u8]>]) {
+        let constants: HashSet<&[u8]> = values.iter().map(|value| &**value).collect();
+        let bytes = &self.bytes;
+        self.drawn.retain(|drawn| {
+            let value = bytes.get(drawn.start..drawn.start + drawn.len);
+            value.is_some_and(|value| !constants.contains(value))
+        });
     }
 
     /// The sample, with the counts.
     pub(super) fn into_parts(mut self) -> (u64, u64, Vec<Box<[u8]>>) {
-        if self.kept.len() > self.size {
-            self.shrink();
-        }
-        let mut by_hash: Vec<(u64, Box<[u8]>)> =
-            self.kept.into_iter().map(|(value, hash)| (hash, value)).collect();
-        by_hash.sort_unstable();
-        let sample = by_hash.into_iter().map(|(_, value)| value).collect();
-        (self.values, self.unsearchable, sample)
+        self.shrink();
+        let limit = self.limit;
+        let sample = self.drawn().filter(|(hash, _)| *hash < limit);
+        (self.values, self.unsearchable, sample.map(|(_, value)| value.into()).collect())
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
     }
 }
 
 /// A cheap first look: can values of this form be told from chance at all?
 #[inline]
-fn may_be_searchable(value_type: ValueType, value: &[u8]) -> bool {
+fn may_be_searchable(value_type: ValueType, len: usize) -> bool {
     match value_type {
-        ValueType::Text | ValueType::Bpchar => value.len() >= SHORTEST_TEXT,
-        _ => value.len() >= 8,
+        ValueType::Text | ValueType::Bpchar => len >= SHORTEST_TEXT,
+        _ => len >= 8,
     }
 }
 
@@ -228,7 +232,7 @@ mod tests {
         for start in [60_000, 0, 30_000, 90_000] {
             let mut part = Sampler::new(SAMPLE_PER_COLUMN);
             offer_all(&mut part, start..(start + 40_000).min(100_000));
-            parts.absorb(part);
+            parts.absorb(&part);
         }
         let (_, _, whole) = whole.into_parts();
         let (_, _, parts) = parts.into_parts();
@@ -239,11 +243,23 @@ mod tests {
     #[test]
     fn counts_what_can_not_be_searched_for() {
         let mut sampler = Sampler::new(SAMPLE_PER_COLUMN);
-        for value in ["abc", "0000000", "a distinct value"] {
+        for value in ["abc", "0000000", "a distinct value", "a distinct value"] {
             sampler.offer(ValueType::Text, value.as_bytes());
+            sampler.count(ValueType::Text, [value.len()].into_iter());
         }
         sampler.offer(ValueType::Date, &[1, 2, 3, 4]);
+        sampler.count(ValueType::Date, [4].into_iter());
         let (values, unsearchable, sample) = sampler.into_parts();
-        assert_eq!((values, unsearchable, sample.len()), (4, 3, 1));
+        assert_eq!((values, unsearchable, sample.len()), (5, 2, 1));
+    }
+
+    #[test]
+    fn constants_of_the_schema_are_left_out() {
+        let mut sampler = Sampler::new(SAMPLE_PER_COLUMN);
+        offer_all(&mut sampler, 0..10);
+        sampler.exclude(&[Box::from(&b"value number 3"[..])]);
+        let (_, _, sample) = sampler.into_parts();
+        assert_eq!(sample.len(), 9);
+        assert!(sample.iter().all(|value| **value != *b"value number 3"));
     }
 }

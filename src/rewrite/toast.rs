@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::page::{Fault, Ranges, TupleRewriter};
+use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use crate::page::{PageError, Storage, TupleEnd, walk_attributes};
 
 /// `chunk_id oid`, `chunk_seq int4`, `chunk_data bytea`; `catalog/toasting.c`.
@@ -29,7 +29,7 @@ impl TupleRewriter for ToastRewriter<'_> {
         &mut self,
         raw: &[u8],
         out: &mut [u8],
-        offset: usize,
+        TuplePlace { offset, .. }: TuplePlace,
         ranges: &mut Ranges,
     ) -> Result<TupleEnd, Fault> {
         let mut keep = false;

@@ -132,20 +132,28 @@ impl Cluster {
         self.running = false;
     }
 
-    /// What `pg_controldata` says under a heading.
-    pub(crate) fn control(&self, heading: &str) -> String {
-        let text = must(self.servers.program("pg_controldata").arg("-D").arg(&self.data));
-        let line = text.lines().find(|line| line.starts_with(heading)).unwrap_or_default();
-        line.rsplit(':').next().unwrap_or_default().trim().to_owned()
+    /// True after a clean shutdown, by `ControlFileData.state`.
+    pub(crate) fn was_shut_down(&self) -> bool {
+        const DB_SHUTDOWNED: u8 = 1;
+        let control = fs::read(self.data.join("global/pg_control")).expect("pg_control");
+        control[16] == DB_SHUTDOWNED
     }
 
-    /// `pg_basebackup` of the running server into a cluster of its own, with more arguments.
-    pub(crate) fn base_backup(&self, sandbox: &Sandbox, name: &str, arguments: &[&str]) -> Cluster {
+    /// `pg_basebackup` of the running server into a cluster of its own.
+    pub(crate) fn base_backup(&self, sandbox: &Sandbox, name: &str) -> Cluster {
         let data = sandbox.postgres_dir(format!("{name}.d")).join("data");
         let mut command = self.servers.program("pg_basebackup");
         command.args(["-X", "stream", "-c", "fast", "--no-sync", "-d"]);
-        must(command.arg(self.connection_string()).args(arguments).arg("-D").arg(&data));
+        must(command.arg(self.connection_string()).arg("-D").arg(&data));
         Cluster::at(self.servers.clone(), sandbox, name, data)
+    }
+
+    /// Makes it a standby. (What `pg_basebackup --write-recovery-conf` writes, older servers do not
+    /// always read.)
+    pub(crate) fn follow(&self, primary: &Cluster) {
+        self.plant("standby.signal", b"");
+        let line = format!("primary_conninfo = '{}'\n", primary.connection_string());
+        append(&self.data.join("postgresql.auto.conf"), &line);
     }
 
     /// Debian's layout: configuration outside the data directory.

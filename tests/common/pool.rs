@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::cluster::Queries;
 use super::sandbox::Sandbox;
+use super::servers::Servers;
 
 /// The key that tests mask with, in hex.
 pub(crate) const TEST_KEY: &str =
@@ -110,6 +111,10 @@ impl Pool {
         let mut command = Command::new(env!("CARGO_BIN_EXE_thinveil"));
         command.arg("--pool").arg(&self.dir).arg("--json").args(arguments);
         command.env_remove("THINVEIL_POOL").env_remove("THINVEIL_PG_BIN");
+        let servers = Servers::tested();
+        if !servers.are_debians() {
+            command.env("THINVEIL_PG_BIN", servers.bin());
+        }
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

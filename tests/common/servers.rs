@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use super::cluster::{Cluster, Queries};
 use super::sandbox::{Sandbox, as_postgres, copy_tree, must};
@@ -28,16 +28,31 @@ log_directory = 'log'
 log_statement = all
 ";
 
+/// The major that Debian 12 has.
+const DEBIAN: u16 = 15;
+
 /// The directory of one major's programs.
 #[derive(Clone, Debug)]
 pub(crate) struct Servers {
+    major: u16,
     bin: PathBuf,
 }
 
 impl Servers {
     /// Debian's.
     pub(crate) fn debian() -> Servers {
-        Servers { bin: PathBuf::from("/usr/lib/postgresql/15/bin") }
+        Servers { major: DEBIAN, bin: PathBuf::from(format!("/usr/lib/postgresql/{DEBIAN}/bin")) }
+    }
+
+    /// Those that tests run on: Debian's, or npm's of the major in `THINVEIL_TEST_MAJOR`.
+    pub(crate) fn tested() -> Servers {
+        static TESTED: LazyLock<Servers> = LazyLock::new(|| {
+            std::env::var("THINVEIL_TEST_MAJOR").map_or_else(
+                |_| Servers::debian(),
+                |major| Servers::npm(major.parse().expect("THINVEIL_TEST_MAJOR: a number")),
+            )
+        });
+        TESTED.clone()
     }
 
     /// Another major's, from npm, cached under `target/postgres`, or where the `postgres` user may
@@ -55,16 +70,42 @@ impl Servers {
         };
         let dir = cache.join(major.to_string());
         must(Command::new(root.join("tools/postgres-npm")).arg(major.to_string()).arg(&dir));
-        Servers { bin: dir.join("bin") }
+        Servers { major, bin: dir.join("bin") }
+    }
+
+    pub(crate) fn major(&self) -> u16 {
+        self.major
+    }
+
+    /// True if thinveil finds them by itself.
+    pub(crate) fn are_debians(&self) -> bool {
+        self.bin == Servers::debian().bin
+    }
+
+    /// True if `pg_checksums`, Debian's for npm's servers, reads their control file: that of 13 to 16.
+    /// With others a server checks what `verify_heapam` makes it read.
+    pub(crate) fn have_pg_checksums(&self) -> bool {
+        self.major <= 16 || self.are_debians()
+    }
+
+    /// True if there is a `pg_basebackup` that a server of this major answers: npm has none, and
+    /// Debian's knows no newer servers. Says so if there is none.
+    pub(crate) fn take_base_backups(&self) -> bool {
+        let yes = self.major <= DEBIAN;
+        if !yes {
+            eprintln!("skipped: no pg_basebackup for PostgreSQL {}", self.major);
+        }
+        yes
     }
 
     pub(crate) fn bin(&self) -> &Path {
         &self.bin
     }
 
-    /// One of the programs, run as `postgres`.
+    /// One of the programs, run as `postgres`; Debian's where npm has none.
     pub(crate) fn program(&self, name: &str) -> Command {
-        as_postgres(self.bin.join(name))
+        let own = self.bin.join(name);
+        as_postgres(if own.exists() { own } else { Servers::debian().bin.join(name) })
     }
 
     /// `initdb`, with the tests' settings.
@@ -111,7 +152,7 @@ impl Base {
     pub(crate) fn copy_into(self, sandbox: &Sandbox, name: &str, parent: &Path) -> Cluster {
         let data = parent.join("data");
         copy_tree(&self.built(), &data);
-        Cluster::at(Servers::debian(), sandbox, name, data)
+        Cluster::at(Servers::tested(), sandbox, name, data)
     }
 
     fn built(self) -> PathBuf {
@@ -121,7 +162,7 @@ impl Base {
     }
 
     fn find_or_build(self) -> PathBuf {
-        let version = must(Servers::debian().program("postgres").arg("--version"));
+        let version = must(Servers::tested().program("postgres").arg("--version"));
         let recipe = [&version, SETTINGS, SHOP_SQL, ARCHIVE_SQL, include_str!("servers.rs")];
         let digest = blake3::hash(recipe.concat().as_bytes()).to_hex();
         let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -142,21 +183,20 @@ impl Base {
 
     fn build(self, sandbox: &Sandbox) -> Cluster {
         match self {
-            Base::Empty => Servers::debian().init(sandbox, "base", &[]),
-            Base::Shop => build_shop(sandbox),
-            Base::ShopWithChecksums => {
-                let data = sandbox.postgres_dir("sums.d").join("data");
-                copy_tree(&Base::Shop.find_or_build(), &data);
-                let servers = Servers::debian();
-                must(servers.program("pg_checksums").args(["--enable", "-N", "-D"]).arg(&data));
-                Cluster::at(servers, sandbox, "sums", data)
-            }
+            Base::Empty => Servers::tested().init(sandbox, "base", without_checksums()),
+            Base::Shop => build_shop(sandbox, without_checksums()),
+            Base::ShopWithChecksums => build_shop(sandbox, &["--data-checksums"]),
         }
     }
 }
 
-fn build_shop(sandbox: &Sandbox) -> Cluster {
-    let mut cluster = Servers::debian().init(sandbox, "base", &[]);
+/// `initdb` makes them by itself since 18.
+fn without_checksums() -> &'static [&'static str] {
+    if Servers::tested().major() >= 18 { &["--no-data-checksums"] } else { &[] }
+}
+
+fn build_shop(sandbox: &Sandbox, arguments: &[&str]) -> Cluster {
+    let mut cluster = Servers::tested().init(sandbox, "base", arguments);
     append(
         &cluster.data().join("postgresql.conf"),
         "shared_preload_libraries = 'pg_stat_statements'\n",

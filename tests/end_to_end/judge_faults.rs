@@ -117,14 +117,17 @@ fn layout_comparison_notices_a_moved_row_and_a_changed_kept_value() {
 #[test]
 fn checkers_notice_flipped_bytes() {
     let sandbox = Sandbox::new();
-    let servers = Servers::debian();
+    let servers = Servers::tested();
+    let known = servers.have_pg_checksums();
     let mut summed = Base::ShopWithChecksums.copy(&sandbox, "summed");
     let mut plain = Base::Shop.copy(&sandbox, "plain");
     plain.start();
     assert_eq!(verify_heapam_findings(&plain, "shop"), Vec::<String>::new());
     let heap = plain.value("shop", "SELECT pg_relation_filepath('crm.contacts')");
     plain.stop();
-    assert_eq!(checksum_findings(&servers, summed.data()), None);
+    if known {
+        assert_eq!(checksum_findings(&servers, summed.data()), None);
+    }
     for cluster in [&plain, &summed] {
         let path = cluster.data().join(&heap);
         let page = fs::read(&path).unwrap();
@@ -133,9 +136,11 @@ fn checkers_notice_flipped_bytes() {
         let file = fs::OpenOptions::new().write(true).open(path).unwrap();
         file.write_all_at(&[23], u64::from(pointer & 0x7fff) + 22).unwrap();
     }
-    assert!(checksum_findings(&servers, summed.data()).is_some());
+    assert!(!known || checksum_findings(&servers, summed.data()).is_some());
     plain.start();
-    assert!(!verify_heapam_findings(&plain, "shop").is_empty());
+    // PostgreSQL 13 has no verify_heapam.
+    let seen = !verify_heapam_findings(&plain, "shop").is_empty();
+    assert!(seen || servers.major() == 13);
     summed.start();
     let broken = summed.client("shop").simple_query("SELECT * FROM crm.contacts");
     assert!(broken.is_err());

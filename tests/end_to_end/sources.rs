@@ -22,7 +22,7 @@ fn a_crashed_cluster_is_recovered_and_masked() {
     open.batch_execute("BEGIN; UPDATE customers SET email = 'zqaborted@example.org'").unwrap();
     raw.crash();
     drop(open);
-    assert_ne!(raw.control("Database cluster state"), "shut down");
+    assert!(!raw.was_shut_down());
     let pool = Pool::new(&sandbox);
     let rules_text =
         Rules::shop_text() + "[databases.shop.tables.\"public.gone_after_crash\"]\nid = \"keep\"\n";
@@ -37,11 +37,15 @@ fn a_crashed_cluster_is_recovered_and_masked() {
 
 #[test]
 fn a_standbys_directory_is_masked() {
+    if !Servers::tested().take_base_backups() {
+        return;
+    }
     let sandbox = Sandbox::new();
     let rules = Rules::shop(&sandbox);
     let mut raw = Base::Shop.copy(&sandbox, "raw");
     raw.start();
-    let mut standby = raw.base_backup(&sandbox, "standby", &["-R"]);
+    let mut standby = raw.base_backup(&sandbox, "standby");
+    standby.follow(&raw);
     standby.start();
     assert_eq!(standby.value("postgres", "SELECT pg_is_in_recovery()"), "t");
     raw.exec("shop", "UPDATE customers SET note = md5(note) WHERE id % 10 = 0");
@@ -65,11 +69,14 @@ fn a_standbys_directory_is_masked() {
 
 #[test]
 fn a_base_backup_directory_is_masked() {
+    if !Servers::tested().take_base_backups() {
+        return;
+    }
     let sandbox = Sandbox::new();
     let rules = Rules::shop(&sandbox);
     let mut raw = Base::ShopWithChecksums.copy(&sandbox, "raw");
     raw.start();
-    let backup = raw.base_backup(&sandbox, "backup", &[]);
+    let backup = raw.base_backup(&sandbox, "backup");
     assert!(backup.data().join("backup_label").exists());
     raw.exec("shop", "TRUNCATE session_cache");
     let pool = Pool::new(&sandbox);
@@ -82,6 +89,9 @@ fn a_base_backup_directory_is_masked() {
 
 #[test]
 fn a_live_server_is_masked_by_connection_string_and_by_url() {
+    if !Servers::tested().take_base_backups() {
+        return;
+    }
     let sandbox = Sandbox::new();
     let rules = Rules::shop(&sandbox);
     let mut raw = Base::Shop.copy(&sandbox, "raw");
@@ -97,6 +107,9 @@ fn a_live_server_is_masked_by_connection_string_and_by_url() {
 
 #[test]
 fn a_password_in_a_connection_string_is_shown_nowhere() {
+    if !Servers::tested().take_base_backups() {
+        return;
+    }
     let sandbox = Sandbox::new();
     let rules = Rules::shop(&sandbox);
     let mut raw = Base::Shop.copy(&sandbox, "raw");
@@ -256,16 +269,20 @@ fn a_missing_server_names_the_places_searched() {
     let rules = Rules::shop(&sandbox);
     let pool = Pool::new(&sandbox);
     let raw = Base::Empty.copy(&sandbox, "raw");
-    raw.plant("PG_VERSION", b"14\n");
-    let outcome = pool.try_snapshot(raw.source(), rules.path(), &[]).expect_code(1);
-    let text = outcome.text();
-    assert!(text.contains("/usr/lib/postgresql/14/bin"), "{outcome:?}");
-    assert!(text.contains("--pg-bin") || text.contains("THINVEIL_PG_BIN"), "{outcome:?}");
+    // Neither Debian's nor the one under test.
+    let missing = if Servers::tested().major() == 14 { "13" } else { "14" };
+    raw.plant("PG_VERSION", format!("{missing}\n").as_bytes());
+    if Servers::tested().are_debians() {
+        let outcome = pool.try_snapshot(raw.source(), rules.path(), &[]).expect_code(1);
+        let text = outcome.text();
+        assert!(text.contains(&format!("/usr/lib/postgresql/{missing}/bin")), "{outcome:?}");
+        assert!(text.contains("--pg-bin") || text.contains("THINVEIL_PG_BIN"), "{outcome:?}");
+    }
     let servers = Servers::debian();
     let wrong = servers.bin().to_str().unwrap();
     let outcome = pool.try_snapshot(raw.source(), rules.path(), &["--pg-bin", wrong]);
-    assert_ne!(outcome.code(), 0, "15's servers for a cluster of 14: {outcome:?}");
-    assert!(outcome.text().contains("14") && outcome.text().contains("15"), "{outcome:?}");
+    assert_ne!(outcome.code(), 0, "15's servers for a cluster of {missing}: {outcome:?}");
+    assert!(outcome.text().contains(missing) && outcome.text().contains("15"), "{outcome:?}");
     assert_eq!(pool.remains(), Vec::<String>::new());
 }
 

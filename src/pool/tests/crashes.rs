@@ -1,0 +1,71 @@
+//! What is left of what was dropped, or killed.
+
+use super::*;
+
+#[test]
+fn a_dropped_staging_leaves_nothing() {
+    if !is_root() {
+        return;
+    }
+    let source = Source::get();
+    let home = Home::new(DriverKind::Copy);
+    let (pool, _) = Pool::init(&home.pool(), DriverChoice::Only(DriverKind::Copy)).unwrap();
+    let staging = stage(&pool, source.path());
+    let server = PrivateServer::start(options(&staging, "boss y")).unwrap();
+    let pid = find_postmaster(&staging.data_dir()).unwrap().unwrap().pid();
+    drop(server);
+    drop(staging);
+    assert!(!Path::new(&format!("/proc/{pid}")).exists());
+    assert_eq!(fs::read_dir(pool.staging_dir()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_a_killed_process_leaves_is_gone_after_the_next_open() {
+    if !is_root() {
+        return;
+    }
+    let source = Source::get();
+    let home = Home::new(DriverKind::Overlay);
+    let (pool, _) = Pool::init(&home.pool(), DriverChoice::Only(DriverKind::Overlay)).unwrap();
+    let snapshot = stage(&pool, source.path()).seal(manifest("base", "boss y")).unwrap();
+
+    // A staging whose maker died while its server ran: nobody holds the lock, nobody drops.
+    let staging = stage(&pool, source.path());
+    let server = PrivateServer::start(options(&staging, "boss y")).unwrap();
+    let pid = find_postmaster(&staging.data_dir()).unwrap().unwrap().pid();
+    let dir = staging.volume().parent().unwrap().to_path_buf();
+    assert!(Pool::open(&home.pool()).unwrap().recovered().is_empty(), "a living one is left alone");
+    fs::remove_file(dir.join("lock")).unwrap();
+    std::mem::forget(server);
+    std::mem::forget(staging);
+
+    // A clone whose maker died after its server started; one with a half-made next generation.
+    let half = snapshot.create_clone(request("half")).unwrap().clone;
+    let mut record = half.record.clone();
+    record.phase = Phase::Creating;
+    record::write(&half.dir.join("clone.json"), &record).unwrap();
+    let kept = snapshot.create_clone(request("kept")).unwrap().clone;
+    fs::create_dir_all(kept.dir.join("gen-2")).unwrap();
+    pool.driver
+        .clone_volume(
+            &snapshot.volume(),
+            &kept.dir.join("gen-2/volume"),
+            &Watch::silent(&Cancel::new()),
+        )
+        .unwrap();
+    // And one that a reboot unmounted.
+    let away = snapshot.create_clone(request("away")).unwrap().clone.stop().unwrap();
+    pool.driver.detach(&away.volume()).unwrap();
+
+    let recovered = Pool::open(&home.pool()).unwrap().recovered().clone();
+    assert_eq!(recovered.staging_removed.len(), 1, "{recovered:?}");
+    assert_eq!(recovered.clones_removed, [half.id()]);
+    assert_eq!(recovered.clones_tidied, [kept.id()]);
+    assert_eq!(recovered.attached, [away.id()]);
+    assert!(recovered.problems.is_empty(), "{recovered:?}");
+    assert!(!is_alive(pid));
+    assert!(!dir.exists());
+    assert_eq!(query(&kept, "select count(*)::text from t"), "5000");
+    assert_eq!(query(&away.start().unwrap(), "select count(*)::text from t"), "5000");
+    assert!(Pool::open(&home.pool()).unwrap().recovered().is_empty());
+}

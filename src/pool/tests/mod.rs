@@ -1,0 +1,249 @@
+//! Pools with real clusters, servers and mounts. Needs root and PostgreSQL 15.
+
+mod crashes;
+mod lifecycle;
+mod requests;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use postgres::{Client, NoTls};
+use zeroize::Zeroizing;
+
+use super::thin_clone::Phase;
+use super::*;
+use crate::cluster::binaries::Binaries;
+use crate::cluster::sandbox::Confinement;
+use crate::cluster::server::{Limits, PrivateServer, ServerOptions};
+use crate::cluster::{SingleUser, find_postmaster, superuser_names};
+use crate::ids::{Oid, PgMajor};
+use crate::progress::Cancel;
+use crate::storage::{Root, Watch};
+
+fn major() -> PgMajor {
+    PgMajor::new(15).unwrap()
+}
+
+fn binaries() -> Binaries {
+    Binaries::find(major(), None).unwrap()
+}
+
+fn run(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn as_postgres(program: &str) -> Command {
+    let mut command = Command::new("runuser");
+    command.args(["-u", "postgres", "--"]).arg(binaries().dir().join(program)).current_dir("/");
+    command
+}
+
+/// A cluster with a tablespace and odd settings, shut down cleanly; shared by the tests that run at
+/// the same time.
+struct Source(tempfile::TempDir);
+
+impl Source {
+    fn get() -> Arc<Source> {
+        static SOURCE: Mutex<Weak<Source>> = Mutex::new(Weak::new());
+        let mut shared = SOURCE.lock().unwrap_or_else(|error| error.into_inner());
+        shared.upgrade().unwrap_or_else(|| {
+            let made = Arc::new(Source::make());
+            *shared = Arc::downgrade(&made);
+            made
+        })
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn make() -> Source {
+        let home = tempfile::Builder::new().prefix("thinveil-src-").tempdir_in("/tmp").unwrap();
+        run(Command::new("chown").arg("postgres:").arg(home.path()));
+        let data = home.path().join("data");
+        let space = home.path().join("space");
+        fs::create_dir(&space).unwrap();
+        run(Command::new("chown").arg("postgres:").arg(&space));
+        run(as_postgres("initdb")
+            .args(["--no-sync", "-k", "-A", "trust", "-U", "boss y", "-D"])
+            .arg(&data));
+        let conf = format!(
+            "listen_addresses=''\nunix_socket_directories='{}'\nwork_mem=7MB\n\
+                 max_replication_slots=4\nwal_level=logical\nsession_preload_libraries=''\n",
+            home.path().display()
+        );
+        let path = data.join("postgresql.conf");
+        fs::write(&path, fs::read_to_string(&path).unwrap() + &conf).unwrap();
+        run(as_postgres("pg_ctl")
+            .args(["-w", "-s", "-l", "/dev/null", "-D"])
+            .arg(&data)
+            .arg("start"));
+        let mut client = postgres::Config::new()
+            .host_path(home.path())
+            .user("boss y")
+            .dbname("postgres")
+            .connect(NoTls)
+            .unwrap();
+        for sql in [
+            "create table t as select g as id, 'secret ' || g as note from generate_series(1,5000) g",
+            "create role app login password 'x'",
+            "alter role \"boss y\" set search_path = nowhere",
+            "alter role \"boss y\" set default_transaction_read_only = on",
+            "alter system set archive_command = 'false'",
+            "select pg_create_logical_replication_slot('slot', 'test_decoding')",
+        ] {
+            // Output plugins may not be installed; the slot is a bonus.
+            let done = client.batch_execute(sql);
+            assert!(done.is_ok() || sql.contains("slot"), "{sql}");
+        }
+        client
+            .batch_execute(&format!("create tablespace extra location '{}'", space.display()))
+            .unwrap();
+        client
+            .batch_execute(
+                "create table in_space (id int) tablespace extra; insert into in_space values (42)",
+            )
+            .unwrap();
+        drop(client);
+        run(as_postgres("pg_ctl").args(["-w", "-s", "-D"]).arg(&data).args(["-m", "fast", "stop"]));
+        Source(home)
+    }
+}
+
+/// A directory for a pool, on a file system for the driver.
+struct Home {
+    dir: PathBuf,
+    mounted: bool,
+    _home: tempfile::TempDir,
+}
+
+impl Home {
+    fn new(kind: DriverKind) -> Home {
+        let home = tempfile::Builder::new().prefix("thinveil-pool-").tempdir_in("/tmp").unwrap();
+        run(Command::new("chmod").arg("755").arg(home.path()));
+        let dir = home.path().join("mnt");
+        fs::create_dir(&dir).unwrap();
+        let mounted = kind == DriverKind::Reflink;
+        if mounted {
+            let image = home.path().join("image");
+            fs::File::create(&image).unwrap().set_len(4 << 30).unwrap();
+            run(Command::new("mkfs.xfs").args(["-q", "-m", "reflink=1"]).arg(&image));
+            run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&dir));
+        }
+        Home { dir, mounted, _home: home }
+    }
+
+    fn pool(&self) -> PathBuf {
+        self.dir.join("pool")
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // Tests that fail leave servers and mounts: the pool's own sweeping takes them.
+        if let Ok(pool) = Pool::open(&self.pool()) {
+            for clone in pool.clones().unwrap_or_default() {
+                let _ = clone.destroy();
+            }
+            for snapshot in pool.snapshots().unwrap_or_default() {
+                let _ = pool.destroy_snapshot(snapshot.id());
+            }
+        }
+        if self.mounted {
+            run(Command::new("umount").arg(&self.dir));
+        }
+    }
+}
+
+/// Brings the source into a staging volume and makes its tablespace's link.
+fn stage(pool: &Pool, source: &Path) -> Staging {
+    let staging = pool.new_staging().unwrap();
+    let cancel = Cancel::new();
+    let mut roots = vec![Root::new(source.join("data"), "data")];
+    let mut oids = Vec::new();
+    if let Ok(links) = fs::read_dir(source.join("data/pg_tblspc")) {
+        for link in links {
+            let path = link.unwrap().path();
+            let oid: u32 = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+            oids.push(Oid(oid));
+            roots.push(Root::new(fs::read_link(path).unwrap(), format!("tablespaces/{oid}")));
+        }
+    }
+    let ingested =
+        staging.driver().ingest(&roots, &staging.volume(), &Watch::silent(&cancel)).unwrap();
+    assert_eq!(ingested.links.len(), oids.len());
+    staging.link_tablespaces(&oids).unwrap();
+    staging
+}
+
+fn manifest(name: &str, superuser: &str) -> Manifest {
+    let mut manifest = Manifest::new(name, "test", major());
+    manifest.databases = vec!["postgres".to_owned()];
+    manifest.superuser = superuser.to_owned();
+    manifest.planner_settings =
+        crate::cluster::config::planner_settings(&Source::get().path().join("data"));
+    manifest
+}
+
+fn options(staging: &Staging, superuser: &str) -> ServerOptions {
+    ServerOptions {
+        binaries: binaries(),
+        volume: staging.volume(),
+        data_dir: staging.data_dir(),
+        private_dir: staging.private_dir(),
+        superuser: superuser.to_owned(),
+        limits: Limits::default(),
+        settings: Vec::new(),
+        cancel: Cancel::new(),
+    }
+}
+
+/// Each test has ports of its own: a pool knows nothing of another pool's stopped clones.
+fn ports() -> PortRange {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    let first = 16000 + blake3::hash(name.as_bytes()).as_bytes()[0] as u16 * 20;
+    PortRange::new(first, first + 19).unwrap()
+}
+
+fn request(name: &str) -> CloneRequest {
+    CloneRequest {
+        name: Some(name.to_owned()),
+        ports: ports(),
+        user: "de'v \"1".to_owned(),
+        password: Some(Zeroizing::new("pass\u{a0}wörd".to_owned())),
+        ..CloneRequest::default()
+    }
+}
+
+fn connect(clone: &ThinClone, user: &str, password: &str) -> Result<Client, postgres::Error> {
+    let view = clone.view().unwrap();
+    postgres::Config::new()
+        .host(&view.host)
+        .port(view.port)
+        .user(user)
+        .password(password)
+        .dbname(&view.database)
+        .connect_timeout(Duration::from_secs(5))
+        .connect(NoTls)
+}
+
+fn query(clone: &ThinClone, sql: &str) -> String {
+    let mut client = connect(clone, "de'v \"1", "pass\u{a0}wörd").unwrap();
+    client.query_one(sql, &[]).unwrap().get(0)
+}
+
+fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        eprintln!("skipped: needs root");
+    }
+    root
+}
+
+fn is_alive(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|text| !text.contains(") Z "))
+}
