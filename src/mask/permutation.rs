@@ -43,7 +43,7 @@ const FEW: u64 = 1_000_000;
 /// Tables kept at a time.
 const TABLES: usize = 64;
 /// Templates kept at a time.
-const TEMPLATES: usize = 16;
+const TEMPLATES: usize = 256;
 
 /// A permutation's state for one thread: what it remembers of the templates it has seen.
 pub(crate) struct Permuter {
