@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{ColumnRule, LargeObjects, RuleSet, Unlisted, UnlistedDatabases};
+use super::{ColumnRule, LargeObjects, MaskOptions, RuleSet, Unlisted, UnlistedDatabases};
 
 impl RuleSet {
     /// The rule file that says the same, without the comments of the one that was read.
@@ -86,14 +86,7 @@ pub fn table_header(database: &str, table: &str) -> String {
 
 /// `email = "email"`, or with a table where the rule says more than its mask.
 pub fn rule_line(column: &str, rule: &ColumnRule) -> String {
-    let mut parts = Vec::new();
-    let options = &rule.options;
-    parts.extend(options.locale.as_ref().map(|locale| format!("locale = {}", string(locale))));
-    parts.extend(options.days.map(|days| format!("days = {days}")));
-    parts.extend(options.seconds.map(|seconds| format!("seconds = {seconds}")));
-    parts.extend(options.value.as_ref().map(|value| format!("value = {}", string(value))));
-    parts.extend(options.noise.map(|noise| format!("noise = {noise:?}")));
-    parts.extend(options.keep_bits.map(|bits| format!("keep_bits = {bits}")));
+    let mut parts = options(&rule.options);
     parts.extend(rule.domain.as_ref().map(|domain| format!("domain = {}", string(domain))));
     parts.extend(rule.confirm_check.then(|| "confirm_check = true".to_owned()));
     parts.extend(rule.accept_originals.then(|| "accept_originals = true".to_owned()));
@@ -103,6 +96,47 @@ pub fn rule_line(column: &str, rule: &ColumnRule) -> String {
     } else {
         format!("{} = {{ mask = {mask}, {} }}", key(column), parts.join(", "))
     }
+}
+
+/// A mask's options, each as `name = value`.
+fn options(options: &MaskOptions) -> Vec<String> {
+    let MaskOptions {
+        locale,
+        days,
+        seconds,
+        value,
+        unique,
+        keep_first,
+        keep_last,
+        country,
+        share,
+        scale,
+        distribution,
+        size,
+        unit,
+        meters,
+        keep_bits,
+    } = options;
+    let text = |text: &Option<String>| text.as_deref().map(string);
+    let number = |number: &Option<f64>| number.map(|number| format!("{number:?}"));
+    let written = [
+        ("locale", text(locale)),
+        ("days", days.map(|days| days.to_string())),
+        ("seconds", seconds.map(|seconds| seconds.to_string())),
+        ("value", text(value)),
+        ("unique", unique.then(|| "true".to_owned())),
+        ("keep_first", keep_first.map(|count| count.to_string())),
+        ("keep_last", keep_last.map(|count| count.to_string())),
+        ("country", text(country)),
+        ("share", number(share)),
+        ("scale", number(scale)),
+        ("distribution", text(distribution)),
+        ("size", number(size)),
+        ("unit", text(unit)),
+        ("meters", number(meters)),
+        ("keep_bits", keep_bits.map(|bits| bits.to_string())),
+    ];
+    written.into_iter().filter_map(|(name, value)| Some(format!("{name} = {}", value?))).collect()
 }
 
 /// A TOML key, quoted where it has to be.
