@@ -17,7 +17,7 @@ struct Family {
     name: &'static str,
     mask: MaskName,
     value_type: ValueType,
-    noise: Option<f64>,
+    options: MaskOptions,
     values: fn(u64) -> Vec<u8>,
 }
 
@@ -66,8 +66,14 @@ fn uuid(n: u64) -> Vec<u8> {
 }
 
 fn families() -> Vec<Family> {
-    let family =
-        |name, mask, value_type, noise, values| Family { name, mask, value_type, noise, values };
+    let family = |name, mask, value_type, share, values| {
+        let options = MaskOptions { share, ..MaskOptions::default() };
+        Family { name, mask, value_type, options, values }
+    };
+    let unique = |name, mask, values| {
+        let options = MaskOptions { unique: true, ..MaskOptions::default() };
+        Family { name, mask, value_type: ValueType::Text, options, values }
+    };
     use MaskName as M;
     use ValueType as T;
     vec![
@@ -110,12 +116,10 @@ fn families() -> Vec<Family> {
         family("integer/18 digits", M::Integer, T::Int8, None, |n| {
             (100_000_000_000_000_000 + (random(n) >> 8) as i64).to_le_bytes().to_vec()
         }),
-        family("integer/noise", M::Integer, T::Int8, Some(0.1), |n| {
-            random(n).to_le_bytes().to_vec()
-        }),
+        family("noise/integer", M::Noise, T::Int8, Some(0.1), |n| random(n).to_le_bytes().to_vec()),
         family("numeric", M::Numeric, T::Numeric, None, amount),
-        family("numeric/noise", M::Numeric, T::Numeric, Some(0.1), amount),
-        family("float/noise", M::Numeric, T::Float8, None, |n| {
+        family("noise/numeric", M::Noise, T::Numeric, Some(0.1), amount),
+        family("noise/float", M::Noise, T::Float8, None, |n| {
             (random(n) as f64 / 1e12).to_le_bytes().to_vec()
         }),
         family("date_shift", M::DateShift, T::Date, None, |n| {
@@ -125,6 +129,23 @@ fn families() -> Vec<Family> {
             ((random(n) >> 14) as i64).to_le_bytes().to_vec()
         }),
         family("uuid", M::Uuid, T::Uuid, None, uuid),
+        unique("email/unique", M::Email, email),
+        unique("username/unique", M::Username, |n| {
+            format!("{}{}", word(n, 8), n % 1000).into_bytes()
+        }),
+        family("username", M::Username, T::Text, None, |n| word(n, 9).into_bytes()),
+        family("url", M::Url, T::Text, None, |n| {
+            format!("https://{}.com/{}/{n}", word(n, 8), word(n + 1, 6)).into_bytes()
+        }),
+        family("iban", M::Iban, T::Text, None, |n| {
+            let account = random(n) % 1_000_000_000_000_000_000;
+            let rest = (u128::from(account) * 1_000_000 + 131_400) % 97;
+            format!("DE{:02}{account:018}", 98 - rest).into_bytes()
+        }),
+        family("credit_card", M::CreditCard, T::Text, None, |n| {
+            format!("4{:015}", random(n) % 1_000_000_000_000_000).into_bytes()
+        }),
+        family("hash/32", M::Hash, T::Text, None, |n| word(n, 32).into_bytes()),
     ]
 }
 
@@ -138,7 +159,7 @@ fn run(
         domain: "bench".into(),
         value_type: family.value_type,
         encoding: Encoding::Utf8,
-        options: MaskOptions { noise: family.noise, ..MaskOptions::default() },
+        options: family.options.clone(),
         labels: EnumLabels::default(),
     };
     let mask = Mask::compile(&spec, &MaskKey::from_bytes([7; 32])).expect("a mask that compiles");

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
-    Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, Scope, path_beneath_rules,
 };
+use serde::Serialize;
 
 use crate::error::{Error, Result};
 
@@ -43,7 +44,8 @@ pub struct Sandbox {
 }
 
 /// How far the kernel went along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Confinement {
     /// Everything asked for is in force.
     Full,
@@ -51,6 +53,23 @@ pub enum Confinement {
     Partial,
     /// No Landlock here; the operating system's permissions are all there is.
     None,
+}
+
+impl Confinement {
+    /// How far this kernel would go along. Asking restricts nothing.
+    pub fn offered() -> Confinement {
+        let strict = || Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        let full = strict()
+            .handle_access(AccessFs::from_all(KNOWN))
+            .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(KNOWN)))
+            .and_then(|ruleset| ruleset.scope(Scope::from_all(KNOWN)))
+            .and_then(Ruleset::create);
+        if full.is_ok() {
+            return Confinement::Full;
+        }
+        let files = strict().handle_access(AccessFs::from_all(ABI::V1)).and_then(Ruleset::create);
+        if files.is_ok() { Confinement::Partial } else { Confinement::None }
+    }
 }
 
 impl Sandbox {
@@ -225,6 +244,7 @@ mod tests {
         let (inside, confinement) = run("echo y > inside/new && cat inside/file", &shut);
         assert!(inside);
         assert_ne!(confinement, Confinement::None, "this kernel has no Landlock");
+        assert_ne!(Confinement::offered(), Confinement::None);
         assert!(!run("cat outside/file", &shut).0);
         assert!(!run("echo y > outside/other", &shut).0);
         assert!(!run("mv inside/file outside/moved", &shut).0);

@@ -251,6 +251,15 @@ impl ValueType {
         matches!(self, ValueType::Text | ValueType::Bpchar | ValueType::Citext | ValueType::Name)
     }
 
+    /// True for whole numbers, those without a sign among them.
+    pub(crate) fn is_whole(self) -> bool {
+        self.is_unsigned()
+            || matches!(
+                self,
+                ValueType::Int2 | ValueType::Int4 | ValueType::Int8 | ValueType::Money
+            )
+    }
+
     /// True for whole numbers without a sign.
     pub(crate) fn is_unsigned(self) -> bool {
         matches!(self, ValueType::Oid | ValueType::Xid8 | ValueType::PgLsn)

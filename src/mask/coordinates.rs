@@ -1,29 +1,29 @@
 //! Noise on values of several floats, each moved by itself; what follows from them is made anew.
 
-use super::float;
+use super::noise::{Noise, beside};
 use super::prf::Prf;
 use crate::datum::{DatumError, ValueType, cube, geometry, vector};
 
-/// Moves every float of a value by at most `noise` times itself, as [`float::noise`] does.
+/// Moves every float of a value, as [`Noise::float`] does.
 pub(crate) fn noise(
     value: &mut [u8],
     value_type: ValueType,
-    noise: f64,
+    noise: &Noise,
     prf: &Prf,
 ) -> Result<(), DatumError> {
     match value_type {
-        ValueType::Float4 | ValueType::Float8 => float::noise(value, noise, prf),
+        ValueType::Float4 | ValueType::Float8 => noise.float(value, prf),
         ValueType::Cube => {
             let mut cube = cube::open(value)?;
             for coordinate in cube.coordinates.iter_mut() {
-                float::noise(coordinate, noise, prf)?;
+                noise.float(coordinate, prf)?;
             }
             cube.mend();
             Ok(())
         }
         ValueType::Vector => {
             let (elements, width) = vector::elements(value, value_type)?;
-            elements.chunks_exact_mut(width).try_for_each(|single| float::noise(single, noise, prf))
+            elements.chunks_exact_mut(width).try_for_each(|single| noise.float(single, prf))
         }
         ValueType::Halfvec => {
             let (elements, _) = vector::elements(value, value_type)?;
@@ -34,7 +34,7 @@ pub(crate) fn noise(
         }
         _ => {
             for double in geometry::doubles(value, value_type)? {
-                float::noise(double, noise, prf)?;
+                noise.float(double, prf)?;
             }
             geometry::mend(value, value_type);
             Ok(())
@@ -42,21 +42,12 @@ pub(crate) fn noise(
     }
 }
 
-/// Moves a half float; zeros, and what is no number, stay.
-fn half_noise(bits: u16, noise: f64, prf: &Prf) -> u16 {
-    match vector::read_half(bits) {
-        Some(half) if half != 0.0 => {
-            let moved = vector::write_half(float::moved(half, noise, prf));
-            // Not itself, and not the zero below the smallest of its sign.
-            match (moved & 0x7FFF, bits & 0x7FFF) {
-                (0, 1) => bits + 1,
-                (0, _) => moved + 1,
-                (1, 1) => bits + 1,
-                (same, was) if same == was => bits - 1,
-                _ => moved,
-            }
-        }
-        _ => bits,
+/// Moves a half float.
+fn half_noise(bits: u16, noise: &Noise, prf: &Prf) -> u16 {
+    let moved = vector::read_half(bits).and_then(|half| noise.magnitude(half, prf));
+    match moved.map(vector::write_half) {
+        Some(moved) => beside(moved.into(), (bits & 0x7FFF).into()) as u16 | bits & 0x8000,
+        None => bits,
     }
 }
 
@@ -64,24 +55,31 @@ fn half_noise(bits: u16, noise: f64, prf: &Prf) -> u16 {
 mod tests {
     use super::*;
     use crate::mask::MaskKey;
+    use crate::mask::noise::{Distribution, Scale};
     use crate::rules::MaskName;
 
     fn prf() -> Prf {
-        Prf::new(&MaskKey::from_bytes([4; 32]), MaskName::Numeric, "test")
+        Prf::new(&MaskKey::from_bytes([4; 32]), MaskName::Noise, "test")
     }
+
+    const TENTH: Noise = Noise {
+        distribution: Distribution::Uniform,
+        scale: Scale::Share(0.1),
+        limit: f64::INFINITY,
+    };
 
     #[test]
     fn every_half_float_moves_and_keeps_its_sign() {
         let prf = prf();
         for bits in (1..=0x7BFFu16).step_by(7) {
             for bits in [bits, bits | 0x8000] {
-                let to = half_noise(bits, 0.1, &prf);
+                let to = half_noise(bits, &TENTH, &prf);
                 assert!(to != bits && to & 0x7FFF != 0 && to & 0x8000 == bits & 0x8000);
                 assert!(vector::read_half(to).is_some(), "{bits:#x} {to:#x}");
             }
         }
         for bits in [0, 0x8000, 0x7C00, 0xFC00, 0x7E00] {
-            assert_eq!(half_noise(bits, 0.1, &prf), bits);
+            assert_eq!(half_noise(bits, &TENTH, &prf), bits);
         }
     }
 
@@ -92,9 +90,9 @@ mod tests {
             doubles.iter().flat_map(|double| double.to_le_bytes()).collect()
         };
         let mut point = stored(&[13.4, 52.5]);
-        noise(&mut point, ValueType::Point, 0.1, &prf).unwrap();
+        noise(&mut point, ValueType::Point, &TENTH, &prf).unwrap();
         let mut segment = stored(&[52.5, 13.4, 0.0, f64::NAN]);
-        noise(&mut segment, ValueType::Lseg, 0.1, &prf).unwrap();
+        noise(&mut segment, ValueType::Lseg, &TENTH, &prf).unwrap();
         assert_eq!([&segment[8..16], &segment[..8]].concat(), point);
         assert_eq!(segment[16..], stored(&[0.0, f64::NAN]));
         assert_ne!(point, stored(&[13.4, 52.5]));

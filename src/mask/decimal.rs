@@ -1,7 +1,7 @@
 //! `numeric`: permuted, with noise, or fixed, always in the stored shape of the original.
 
 use super::digits::Scratch;
-use super::integer::{near, share};
+use super::noise::{Noise, another};
 use super::permutation::Permuter;
 use super::prf::Prf;
 use crate::datum::DatumError;
@@ -119,11 +119,11 @@ pub(crate) fn permute(
 /// Digits that noise reckons with; those behind them are drawn anew.
 const LEADING: usize = 4;
 
-/// Moves a number by at most `noise` times itself, and at least by its last place where its shape
-/// has another number there.
+/// Moves a number by noise within its shape, and at least by its last place where the shape has
+/// another number there.
 pub(crate) fn noise(
     value: &mut [u8],
-    noise: f64,
+    noise: &Noise,
     prf: &Prf,
     scratch: &mut Scratch,
 ) -> Result<(), DatumError> {
@@ -135,19 +135,21 @@ pub(crate) fn noise(
     let mut stream = prf.stream(&scratch.tweak);
     let base = u64::from(BASE);
     let step = 10u64.pow(shape.spare_places());
-    let (first, _) = decade(scratch.row.first().copied().unwrap_or(1));
     let (leading, behind) = scratch.row.split_at_mut(LEADING.min(shape.ndigits));
     let number = leading.iter().fold(0, |number, &digit| number * base + u64::from(digit));
-    let scale = leading.iter().skip(1).fold(1, |scale, _| scale * base);
-    let (low, high) = (u64::from(first) * scale, u64::from(first) * scale * 10 - 1);
+    let lowest = leading.iter().skip(1).fold(1, |scale, _| scale * base);
+    let highest = lowest * base - 1;
     let grain = if behind.is_empty() { step } else { 1 };
-    let (units, lowest, highest) = (number / grain, low.div_ceil(grain), high / grain);
-    let reach = share(units, noise);
-    let mut moved = near(units, reach, lowest, highest, &mut stream);
+    // What 1 is in units of the last leading digit; 0 or infinite at the far ends.
+    let below_one = leading.len() as i32 - 1 - i32::from(shape.weight);
+    let one = format!("1e{}", 4 * below_one).parse().unwrap_or(1.0) / grain as f64;
+    let (units, lowest, highest) = (number / grain, lowest.div_ceil(grain), highest / grain);
+    let moved = noise.whole(units, one, &mut stream);
+    let mut moved = another(moved, units, lowest, highest, &mut stream);
     if behind.is_empty() && (moved * grain).is_multiple_of(base) {
-        // The last digit must not be zero: one place up or down.
+        // The last digit must not be zero: the next place that makes it another number.
         let fits = |to: &u64| (lowest..=highest).contains(to) && *to != units;
-        moved = [moved + 1, moved - 1].into_iter().find(fits).unwrap_or(units);
+        moved = [moved + 1, moved - 1, moved + 2].into_iter().find(fits).unwrap_or(units);
     }
     let mut rest = moved * grain;
     for digit in leading.iter_mut().rev() {
@@ -161,6 +163,56 @@ pub(crate) fn noise(
     }
     write_digits(value, &shape, &scratch.row);
     Ok(())
+}
+
+/// Base-10000 digits that buckets are reckoned with: as many as 128 bits hold.
+const COUNTED: i32 = 9;
+
+/// Writes the multiple of `size` next to the number on zero's side. Where that ends in zeros, which
+/// are not stored, its last stored place becomes the least one; zero becomes the least number.
+pub(crate) fn bucket(
+    value: &mut [u8],
+    size: &Decimal,
+    scratch: &mut Scratch,
+) -> Result<(), DatumError> {
+    scratch.clear();
+    let Some(shape) = open(value, &mut scratch.row)? else { return Ok(()) };
+    let digits = &mut scratch.row;
+    let (weight, size_weight) = (i32::from(shape.weight), i32::from(size.weight));
+    let end = |weight: i32, digits: &[u32]| weight - digits.len() as i32 + 1;
+    // The power of the last digit that counts.
+    let unit = end(weight, digits).min(end(size_weight, &size.digits)).max(weight + 1 - COUNTED);
+    let count = |weight: i32, digits: &[u32]| {
+        let places = usize::try_from(weight - unit + 1).unwrap_or(0);
+        let digits = digits.iter().copied().chain(std::iter::repeat(0)).take(places);
+        digits.fold(0u128, |number, digit| number * u128::from(BASE) + u128::from(digit))
+    };
+    if size_weight > weight {
+        least(&shape, digits);
+    } else {
+        let (number, size) = (count(weight, digits), count(size_weight, &size.digits).max(1));
+        let mut power = u128::from(BASE).pow(u32::try_from(weight - unit).unwrap_or(0));
+        let mut rest = number / size * size;
+        for digit in digits.iter_mut() {
+            *digit = rest.checked_div(power).unwrap_or(0) as u32;
+            rest = rest.checked_rem(power).unwrap_or(0);
+            power /= u128::from(BASE);
+        }
+        fill_up(&shape, digits);
+    }
+    write_digits(value, &shape, digits);
+    Ok(())
+}
+
+/// Makes digits canonical in their shape.
+fn fill_up(shape: &Shape, digits: &mut [u32]) {
+    if digits.first() == Some(&0) {
+        least(shape, digits);
+    } else if let Some(last) = digits.last_mut() {
+        let step = 10u32.pow(shape.spare_places());
+        *last -= *last % step;
+        *last = if *last == 0 { step } else { *last };
+    }
 }
 
 /// The least number above zero in the shape.
@@ -197,10 +249,7 @@ pub(crate) fn constant(
         for (digit, given) in digits.iter_mut().zip(given) {
             *digit = given;
         }
-        if let Some(last) = digits.last_mut() {
-            *last -= *last % step;
-            *last = if *last == 0 { step } else { *last };
-        }
+        fill_up(&shape, digits);
     }
     write_sign(value, &shape, constant.negative);
     write_digits(value, &shape, digits);
@@ -212,6 +261,7 @@ mod tests {
     use super::*;
     use crate::datum::numeric::tests::store;
     use crate::mask::MaskKey;
+    use crate::mask::noise::{DISTRIBUTIONS, Distribution, Scale};
     use crate::rules::MaskName;
 
     fn prf() -> Prf {
@@ -278,11 +328,23 @@ mod tests {
         ] {
             for long in [false, true] {
                 let original = store(text, long);
-                for share in [0.01, 0.5, 1.0] {
+                for scale in [0.01, 0.5, 1.0]
+                    .map(Scale::Share)
+                    .into_iter()
+                    .chain([0.001, 5.0, 1e40].map(Scale::Absolute))
+                {
+                    for (_, distribution) in DISTRIBUTIONS {
+                        let mut value = original.clone();
+                        let kind = Noise { distribution, scale, limit: f64::INFINITY };
+                        noise(&mut value, &kind, &prf, &mut scratch).unwrap();
+                        assert_valid(&value, &original);
+                        assert_ne!(value, original, "{text}");
+                    }
+                }
+                for size in ["1", "10", "250", "0.05", "100000", "12345678901234567890123.5"] {
                     let mut value = original.clone();
-                    noise(&mut value, share, &prf, &mut scratch).unwrap();
+                    bucket(&mut value, &Decimal::parse(size).unwrap(), &mut scratch).unwrap();
                     assert_valid(&value, &original);
-                    assert_ne!(value, original, "{text}");
                 }
                 for given in ["0", "-12.5", "123456", "0.01", "10000"] {
                     let mut value = original.clone();
@@ -290,6 +352,44 @@ mod tests {
                     assert_valid(&value, &original);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn buckets_are_multiples_as_far_as_the_shape_allows() {
+        for (number, size, bucket_of) in [
+            ("1234.56", "100", "1200.01"),
+            ("1234.56", "0.5", "1234.50"),
+            ("-1299", "250", "-1250"),
+            ("34.5", "100", "1.1"),
+            ("34", "100", "1"),
+            ("123456789", "1000", "123456000"),
+            ("20000001", "1000000", "20000001"),
+            ("0.0789", "0.01", "0.0700"),
+            ("5", "0.3", "4"),
+        ] {
+            let mut value = store(number, false);
+            bucket(&mut value, &Decimal::parse(size).unwrap(), &mut Scratch::new()).unwrap();
+            assert_eq!(value, store(bucket_of, false), "{number} by {size}");
+        }
+    }
+
+    #[test]
+    fn noise_of_a_share_stays_within_it() {
+        let (prf, mut scratch) = (prf(), Scratch::new());
+        let kind = Noise {
+            distribution: Distribution::Uniform,
+            scale: Scale::Share(0.1),
+            limit: f64::INFINITY,
+        };
+        for cents in (100..100_000u32).step_by(7).filter(|cents| cents % 100 != 0) {
+            let mut value = store(&format!("{}.{:02}", cents / 100, cents % 100), false);
+            noise(&mut value, &kind, &prf, &mut scratch).unwrap();
+            let Ok(Header::Number(shape)) = header(&value) else { panic!("no number") };
+            let mut digits = Vec::new();
+            read_digits(&value, &shape, &mut digits).unwrap();
+            let to = digits[0] * 100 + digits.get(1).map_or(0, |digit| digit / 100);
+            assert!(to.abs_diff(cents) <= cents / 10 + 2, "{cents} {to}");
         }
     }
 

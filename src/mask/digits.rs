@@ -82,7 +82,7 @@ pub(crate) fn alphanumeric(
 }
 
 /// Puts an ASCII byte into the row, or into the tweak if it is kept.
-fn take_ascii(scratch: &mut Scratch, byte: u8) {
+pub(crate) fn take_ascii(scratch: &mut Scratch, byte: u8) {
     match byte {
         b'0'..=b'9' => scratch.push(b'0', 10, u32::from(byte - b'0')),
         b'a'..=b'z' => scratch.push(b'a', 26, u32::from(byte - b'a')),
@@ -92,7 +92,7 @@ fn take_ascii(scratch: &mut Scratch, byte: u8) {
 }
 
 /// Replaces an ASCII byte by the row's next digit, unless it is kept.
-fn put_ascii<'r>(byte: &mut u8, row: &mut impl Iterator<Item = &'r u32>) {
+pub(crate) fn put_ascii<'r>(byte: &mut u8, row: &mut impl Iterator<Item = &'r u32>) {
     let base = match *byte {
         b'0'..=b'9' => b'0',
         b'a'..=b'z' => b'a',

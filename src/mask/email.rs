@@ -1,10 +1,9 @@
 //! E-mail addresses nobody can receive: reserved names of RFC 2606 behind the `@`.
 
-use super::grammar::{Grammar, Part, Template, pseudo_word};
-use super::lexicon::Lexicon;
-use super::locale::{self, Locale};
-use super::overlay;
+use super::grammar::{Grammar, pseudo_word};
+use super::locale::Locale;
 use super::prf::Stream;
+use super::{overlay, username};
 use crate::datum::text::{Unit, units};
 
 /// Domains that leave room for a name before them.
@@ -20,38 +19,7 @@ pub(crate) struct Email {
 impl Email {
     /// Addresses of people with names of this locale.
     pub(crate) fn new(locale: &Locale) -> Email {
-        let english = locale::english();
-        let lexicon = |own: &[&'static str], reserve: &[&'static str]| {
-            let letters = |words: &[&'static str]| -> Vec<String> {
-                let plain = words.iter().filter(|w| w.bytes().all(|b| b.is_ascii_alphabetic()));
-                plain.map(|word| word.to_ascii_lowercase()).collect()
-            };
-            let (own, reserve) = (letters(own), letters(reserve));
-            let own: Vec<&str> = own.iter().map(String::as_str).collect();
-            let reserve: Vec<&str> = reserve.iter().map(String::as_str).collect();
-            Lexicon::new(&own, &reserve, 8)
-        };
-        let lexicons = vec![
-            lexicon(locale.first_names, english.first_names),
-            lexicon(locale.last_names, english.last_names),
-        ];
-        let (first, last) = (Part::Word(0), Part::Word(1));
-        let (dot, line) = (Part::Literal("."), Part::Literal("_"));
-        let template =
-            |tier, share, parts: &[Part]| Template { tier, share, parts: parts.to_vec() };
-        let locals = Grammar::new(
-            lexicons,
-            vec![
-                template(0, 1, &[first, dot, last]),
-                template(0, 4, &[first, dot, last, Part::Number(1, 4)]),
-                template(0, 1, &[first, line, last, Part::Number(1, 4)]),
-                template(0, 1, &[Part::Letter, last, Part::Number(1, 4)]),
-                template(0, 1, &[first, Part::Number(1, 4)]),
-                template(1, 1, &[first, dot, first, dot, last, Part::Number(1, 4)]),
-                template(1, 1, &[Part::Letter, Part::Number(1, 4)]),
-            ],
-        );
-        Email { locals }
+        Email { locals: username::grammar(locale) }
     }
 
     /// Replaces a value that is not empty.

@@ -1,4 +1,4 @@
-//! `redact` and `constant`: outputs that depend on the original's form alone.
+//! `redact`, `blank` and `constant`: outputs that depend on the original's form alone.
 
 use super::decimal;
 use super::digits::Scratch;
@@ -24,6 +24,27 @@ pub(crate) fn redact_text(value: &mut [u8], buffer: &mut Vec<u8>) {
         value.fill(b'*');
     } else {
         rewrite(value, buffer, |_, unit| stand_in(unit.len()));
+    }
+}
+
+/// What shows as nothing in the place of a character of one to four bytes.
+fn blank(len: usize) -> char {
+    match len {
+        2 => '\u{A0}',
+        3 => '\u{3000}',
+        4 => '\u{E0020}',
+        _ => ' ',
+    }
+}
+
+/// Writes a blank over every character. In a `char(n)` trailing blanks would be padding, and the
+/// value empty: there the last becomes a hyphen.
+pub(crate) fn blank_text(value: &mut [u8], value_type: ValueType, buffer: &mut Vec<u8>) {
+    rewrite(value, buffer, |_, unit| blank(unit.len()));
+    if value_type == ValueType::Bpchar
+        && let Some(last @ b' ') = value.last_mut()
+    {
+        *last = b'-';
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whole numbers: permuted among those with as many digits, or with noise.
+//! Whole numbers: permuted among those with as many digits.
 //!
 //! A class is the numbers of one sign and digit count that the same types can hold: those of 10
 //! digits are two classes, since `integer` ends within them at 2147483647. So a number masks to
@@ -6,7 +6,7 @@
 //! them holds.
 
 use super::permutation::Permuter;
-use super::prf::{Prf, Stream};
+use super::prf::Prf;
 
 /// Largest magnitude of each type above zero; below, one more.
 const LIMITS: [u64; 3] = [i16::MAX as u64, i32::MAX as u64, i64::MAX as u64];
@@ -69,42 +69,6 @@ fn permute_magnitude(
     low + permuter.permute_number(prf, &tweak, high - low + 1, magnitude - low)
 }
 
-/// Moves a number by at most `noise` times itself, and at least by one where its class has
-/// another number.
-pub(crate) fn noise(number: i64, noise: f64, stream: &mut Stream) -> i64 {
-    if number == 0 {
-        return 0;
-    }
-    let magnitude = number.unsigned_abs();
-    let Class { low, high } = class(magnitude, number < 0);
-    signed(near(magnitude, share(magnitude, noise), low, high, stream), number < 0)
-}
-
-/// The same for a number without sign, at most `most`.
-pub(crate) fn noise_unsigned(number: u64, most: u64, noise: f64, stream: &mut Stream) -> u64 {
-    if number == 0 {
-        return 0;
-    }
-    let Class { low, high } = class(number, false);
-    near(number, share(number, noise), low, high.min(most), stream)
-}
-
-/// `noise` times `number`, at least 1.
-pub(crate) fn share(number: u64, noise: f64) -> u64 {
-    ((number as f64 * noise) as u64).max(1)
-}
-
-/// A number within `reach` of `number` and within its bounds; another one if there is any.
-pub(crate) fn near(number: u64, reach: u64, low: u64, high: u64, stream: &mut Stream) -> u64 {
-    let low = number.saturating_sub(reach).max(low);
-    let high = number.saturating_add(reach).min(high);
-    if high <= low {
-        return number;
-    }
-    let drawn = low + stream.below_u64(high - low);
-    if drawn >= number { drawn + 1 } else { drawn }
-}
-
 fn signed(magnitude: u64, negative: bool) -> i64 {
     let number = magnitude as i64;
     if negative { number.wrapping_neg() } else { number }
@@ -154,9 +118,6 @@ mod tests {
             let to = permute(number, &prf, &mut permuter);
             assert_eq!(to.signum(), number.signum());
             assert_ne!(to, number);
-            let to = noise(number, 0.5, &mut prf.stream(&number.to_le_bytes()));
-            assert_eq!(to.to_string().len(), number.to_string().len());
-            assert_eq!(i32::try_from(to).is_ok(), i32::try_from(number).is_ok());
         }
     }
 
@@ -168,23 +129,9 @@ mod tests {
             let most = if number <= u32::MAX.into() { u32::MAX.into() } else { u64::MAX };
             let to = permute_unsigned(number, most, &prf, &mut permuter);
             assert!(to <= most && to.to_string().len() == number.to_string().len());
-            let to = noise_unsigned(number, most, 0.5, &mut prf.stream(&number.to_le_bytes()));
-            assert!(to <= most && to != number);
         }
         assert_eq!(permute_unsigned(4711, 9999, &prf, &mut permuter), {
             u64::try_from(permute(4711, &prf, &mut permuter)).unwrap()
         });
-    }
-
-    #[test]
-    fn noise_moves_and_stays_near() {
-        let mut stream = Stream::from_seed([2; 32]);
-        for number in [1, 10, 99, 1000, 54_321, -700] {
-            for _ in 0..100 {
-                let to = noise(number, 0.1, &mut stream);
-                assert_ne!(to, number);
-                assert!((to - number).abs() <= (number.abs() / 10).max(1));
-            }
-        }
     }
 }

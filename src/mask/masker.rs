@@ -3,45 +3,53 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::caseless::{self, Capitals};
+use super::bucket::Size;
+use super::caseless::Capitals;
 use super::dictionary::Dictionary;
-use super::digits::{self, Scratch};
 use super::email::Email;
 use super::filler::Filler;
+use super::hand::Hand;
 use super::key::MaskKey;
-use super::locale;
 use super::memo::{Memo, Vacancy};
-use super::permutation::Permuter;
-use super::prf::{Batch, Prf, Stream};
+use super::national_id::Country;
+use super::noise::Noise;
+use super::prf::{Batch, Prf};
 use super::spec::MaskSpec;
-use super::{
-    bytes, coordinates, decimal, fixed, integer, ip, ip_text, label, mac, overlay, phone, shift,
-    span, support, uuid, zero,
-};
+use super::username::Username;
+use super::{fixed, locale, shift, support};
 use crate::datum::text::{of_name, unpadded};
-use crate::datum::{
-    DatumError, Encoding, EnumLabels, Literal, ValueType, integer as stored, interval::time_of_day,
-    ltree::each_label,
-};
+use crate::datum::{DatumError, Encoding, EnumLabels, Literal, ValueType, integer as stored};
 use crate::error::{Error, Result};
 use crate::rules::MaskName;
 
 /// A compiled mask: a pure function of stored values, for any number of threads.
 pub struct Mask {
     mask: MaskName,
-    value_type: ValueType,
+    pub(super) value_type: ValueType,
     /// The encoding of its values, where masks can't work on the stored bytes.
     foreign: Option<Encoding>,
-    prf: Prf,
-    kind: Kind,
+    pub(super) prf: Prf,
+    pub(super) kind: Kind,
 }
 
 /// How a mask goes about it.
-enum Kind {
+pub(super) enum Kind {
     Dictionary(Box<Dictionary>),
     Email(Box<Email>),
+    UniqueEmail,
+    Username(Box<Username>),
+    UniqueUsername,
     Phone,
+    Url,
+    Iban,
+    CardText,
+    CardNumber,
+    NationalId(Country),
+    /// How many characters stay at either end.
+    Partial(usize, usize),
+    Hash,
     Filler(Filler),
+    BlankText,
     RedactText,
     Zero,
     ConstantText(Vec<char>),
@@ -49,10 +57,11 @@ enum Kind {
     Digits,
     Alphanumeric,
     Integer,
-    IntegerNoise(f64),
     Numeric,
-    NumericNoise(f64),
-    FloatNoise(f64),
+    IntegerNoise(Noise),
+    NumericNoise(Noise),
+    FloatNoise(Noise),
+    Bucket(Size),
     Days(u32),
     Seconds(u64),
     Uuid,
@@ -75,12 +84,32 @@ impl Mask {
         let locale = locale.unwrap_or_else(locale::english);
         let is_text = value_type.is_text() || value_type == ValueType::Char;
         let kind = match mask {
+            MaskName::Email if options.unique => Kind::UniqueEmail,
             MaskName::Email => Kind::Email(Box::new(Email::new(&locale))),
+            MaskName::Username if options.unique => Kind::UniqueUsername,
+            MaskName::Username => Kind::Username(Box::new(Username::new(&locale))),
             MaskName::Phone => Kind::Phone,
+            MaskName::Url => Kind::Url,
+            MaskName::Iban => Kind::Iban,
+            MaskName::CreditCard if is_text => Kind::CardText,
+            MaskName::CreditCard => Kind::CardNumber,
+            MaskName::NationalId => {
+                Kind::NationalId(support::country(options).map_err(Error::invalid)?)
+            }
+            MaskName::Partial => {
+                let count = |count: Option<u32>| count.unwrap_or(0) as usize;
+                Kind::Partial(count(options.keep_first), count(options.keep_last))
+            }
+            MaskName::Hash => Kind::Hash,
+            MaskName::Blank if is_text => Kind::BlankText,
             MaskName::Text => Kind::Filler(Filler::new(&locale)),
             MaskName::Redact if is_text => Kind::RedactText,
-            MaskName::Redact if value_type == ValueType::Enum => Kind::one_label(labels.oid(0)),
-            MaskName::Redact => fixed::zero(value_type).map_or(Kind::Zero, Kind::Fixed),
+            MaskName::Blank | MaskName::Redact if value_type == ValueType::Enum => {
+                Kind::one_label(labels.oid(0))
+            }
+            MaskName::Blank | MaskName::Redact => {
+                fixed::zero(value_type).map_or(Kind::Zero, Kind::Fixed)
+            }
             MaskName::Constant => {
                 let given = options.value.as_deref().unwrap_or_default();
                 match Literal::parse(value_type, given).map_err(Error::invalid)? {
@@ -91,11 +120,19 @@ impl Mask {
             }
             MaskName::Digits => Kind::Digits,
             MaskName::Alphanumeric => Kind::Alphanumeric,
-            MaskName::Integer => options.noise.map_or(Kind::Integer, Kind::IntegerNoise),
-            MaskName::Numeric if value_type != ValueType::Numeric => {
-                Kind::FloatNoise(options.noise.unwrap_or(support::DEFAULT_FLOAT_NOISE))
+            MaskName::Integer => Kind::Integer,
+            MaskName::Numeric => Kind::Numeric,
+            MaskName::Noise | MaskName::Latitude | MaskName::Longitude => {
+                let noise = support::noise(mask, options).map_err(Error::invalid)?;
+                match value_type {
+                    ValueType::Numeric => Kind::NumericNoise(noise),
+                    _ if value_type.is_whole() => Kind::IntegerNoise(noise),
+                    _ => Kind::FloatNoise(noise),
+                }
             }
-            MaskName::Numeric => options.noise.map_or(Kind::Numeric, Kind::NumericNoise),
+            MaskName::Bucket => {
+                Kind::Bucket(support::size(value_type, options).map_err(Error::invalid)?)
+            }
             MaskName::DateShift => Kind::Days(options.days.unwrap_or(support::DEFAULT_DAYS)),
             MaskName::TimestampShift => {
                 Kind::Seconds(options.seconds.unwrap_or(support::DEFAULT_SECONDS))
@@ -129,13 +166,7 @@ impl Mask {
                 Some(1..=8) => Memory::Numbers(Remembering::new(self.is_costly())),
                 _ => Memory::Words(Remembering::new(self.is_costly())),
             },
-            hand: Hand {
-                mask: self,
-                buffer: Vec::new(),
-                wide: Vec::new(),
-                scratch: Scratch::new(),
-                permuter: Permuter::new(),
-            },
+            hand: Hand::new(self),
             batch: Batch::new(),
         }
     }
@@ -144,10 +175,12 @@ impl Mask {
     fn is_costly(&self) -> bool {
         !matches!(
             self.kind,
-            Kind::RedactText
+            Kind::BlankText
+                | Kind::RedactText
                 | Kind::ConstantText(_)
                 | Kind::Fixed(_)
                 | Kind::Zero
+                | Kind::Bucket(_)
                 | Kind::Days(_)
                 | Kind::Seconds(_)
                 | Kind::IntegerNoise(_)
@@ -156,13 +189,24 @@ impl Mask {
 
     /// The encoding that a text has to be brought from to be masked.
     #[inline]
-    fn foreign_encoding(&self, value: &[u8]) -> Option<Encoding> {
+    pub(super) fn foreign_encoding(&self, value: &[u8]) -> Option<Encoding> {
         self.foreign.filter(|_| !value.is_ascii())
     }
 
     /// True if the output is drawn from a stream that depends on the value as a text.
-    fn is_drawn(&self) -> bool {
-        matches!(self.kind, Kind::Dictionary(_) | Kind::Email(_) | Kind::Phone | Kind::Filler(_))
+    pub(super) fn is_drawn(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Dictionary(_)
+                | Kind::Email(_)
+                | Kind::Username(_)
+                | Kind::Phone
+                | Kind::Url
+                | Kind::CardText
+                | Kind::NationalId(_)
+                | Kind::Partial(..)
+                | Kind::Filler(_)
+        )
     }
 
     /// Puts into `batch` what the output is drawn from, where that is known already; true if so.
@@ -227,12 +271,25 @@ impl Kind {
     }
 
     /// How a text whose case does not count gets its capitals back.
-    fn capitals(&self) -> Capitals {
+    pub(super) fn capitals(&self) -> Capitals {
         match self {
-            Kind::Digits | Kind::Alphanumeric | Kind::Phone => Capitals::InPlace,
-            Kind::Email(_) | Kind::Ip(_) | Kind::Mac | Kind::RedactText | Kind::ConstantText(_) => {
-                Capitals::None
-            }
+            Kind::Digits
+            | Kind::Alphanumeric
+            | Kind::UniqueEmail
+            | Kind::UniqueUsername
+            | Kind::Phone
+            | Kind::Iban
+            | Kind::CardText
+            | Kind::NationalId(_)
+            | Kind::Partial(..) => Capitals::InPlace,
+            Kind::Email(_)
+            | Kind::Url
+            | Kind::Hash
+            | Kind::Ip(_)
+            | Kind::Mac
+            | Kind::BlankText
+            | Kind::RedactText
+            | Kind::ConstantText(_) => Capitals::None,
             _ => Capitals::OfWords,
         }
     }
@@ -324,6 +381,17 @@ impl Masker<'_> {
             }
         }
     }
+
+    /// Over how many values the mask permutes the one given: `u64::MAX` for more than 2^63, `None`
+    /// where the mask is no permutation or the value stays. Costs as much as masking it; it is for
+    /// counting the values that hide among few.
+    pub fn domain_size(&mut self, value: &[u8]) -> Result<Option<u64>, DatumError> {
+        let mut copy = value.to_vec();
+        match self.hand.mask.masked_part(&mut copy)? {
+            Some(part) => self.hand.domain_size(part),
+            None => Ok(None),
+        }
+    }
 }
 
 impl<const N: usize> Remembering<N> {
@@ -373,156 +441,5 @@ impl<const N: usize> Remembering<N> {
     }
 }
 
-/// A mask with the working memory of one thread.
-struct Hand<'a> {
-    mask: &'a Mask,
-    buffer: Vec<u8>,
-    /// A text of a foreign encoding while it is masked.
-    wide: Vec<u8>,
-    scratch: Scratch,
-    permuter: Permuter,
-}
-
-impl Hand<'_> {
-    /// Masks a value in the encoding of its database; `seed` is the function's value of what
-    /// [`Mask::push_input`] put in.
-    fn mask(&mut self, value: &mut [u8], seed: Option<&[u8; 32]>) -> Result<(), DatumError> {
-        let Some(encoding) = self.mask.foreign_encoding(value) else {
-            return self.draw(value, seed);
-        };
-        let mut wide = std::mem::take(&mut self.wide);
-        encoding.widen(value, &mut wide);
-        let masked = self.draw(&mut wide, seed).and_then(|()| encoding.narrow(&wide, value));
-        self.wide = wide;
-        masked
-    }
-
-    /// Masks a value in UTF-8.
-    fn draw(&mut self, value: &mut [u8], seed: Option<&[u8; 32]>) -> Result<(), DatumError> {
-        if self.mask.value_type != ValueType::Citext {
-            return self.draw_content(value, seed);
-        }
-        let original = value.to_vec();
-        caseless::fold(value);
-        self.draw_content(value, seed)?;
-        caseless::restore(value, &original, self.mask.kind.capitals());
-        Ok(())
-    }
-
-    /// Masks a value whose case counts.
-    fn draw_content(
-        &mut self,
-        value: &mut [u8],
-        seed: Option<&[u8; 32]>,
-    ) -> Result<(), DatumError> {
-        let Mask { value_type, prf, kind, .. } = self.mask;
-        let Hand { buffer, scratch, permuter, .. } = self;
-        let stream = &mut match seed {
-            Some(seed) => Stream::from_seed(*seed),
-            None if self.mask.is_drawn() => prf.stream(value),
-            None => Stream::from_seed([0; 32]),
-        };
-        match kind {
-            Kind::Dictionary(words) => words.mask(value, stream, buffer),
-            Kind::Email(email) => email.mask(value, stream, buffer),
-            Kind::Phone => phone::mask(value, stream, buffer),
-            Kind::Filler(filler) => overlay::replace(value, stream, buffer, |stream, out| {
-                filler.write(stream, out);
-            }),
-            Kind::Zero => zero::write(value, *value_type, buffer)?,
-            Kind::RedactText => fixed::redact_text(value, buffer),
-            Kind::ConstantText(constant) => fixed::constant_text(value, constant, buffer),
-            Kind::Fixed(literal) => fixed::write(value, *value_type, literal, scratch)?,
-            Kind::Digits => digits::digits(value, prf, permuter, scratch),
-            Kind::Alphanumeric if *value_type == ValueType::Ltree => each_label(value, |label| {
-                digits::alphanumeric(label, prf, permuter, scratch, buffer);
-            })?,
-            Kind::Alphanumeric => digits::alphanumeric(value, prf, permuter, scratch, buffer),
-            Kind::Integer if value_type.is_unsigned() => {
-                let (number, most) = stored::read_unsigned(value)?;
-                let to = integer::permute_unsigned(number, most, prf, permuter);
-                stored::write(value, to as i64);
-            }
-            Kind::Integer => {
-                let number = stored::read(value)?;
-                stored::write(value, integer::permute(number, prf, permuter));
-            }
-            Kind::IntegerNoise(noise) if value_type.is_unsigned() => {
-                let (number, most) = stored::read_unsigned(value)?;
-                let to = integer::noise_unsigned(number, most, *noise, stream);
-                stored::write(value, to as i64);
-            }
-            Kind::IntegerNoise(noise) => {
-                let number = stored::read(value)?;
-                stored::write(value, integer::noise(number, *noise, stream));
-            }
-            Kind::Numeric => decimal::permute(value, prf, permuter, scratch)?,
-            Kind::NumericNoise(noise) => decimal::noise(value, *noise, prf, scratch)?,
-            Kind::FloatNoise(noise) => coordinates::noise(value, *value_type, *noise, prf)?,
-            Kind::Days(days) => match value_type {
-                ValueType::Date => shift::date(value, *days, stream)?,
-                ValueType::Interval => span::interval(value, u64::from(*days) * 86_400, prf)?,
-                _ => shift::timestamp_by_days(value, *days, stream)?,
-            },
-            Kind::Seconds(seconds) => match value_type {
-                ValueType::Time => shift::time(value, *seconds, stream)?,
-                ValueType::TimeTz => shift::time(time_of_day(value)?, *seconds, stream)?,
-                ValueType::Interval => span::interval(value, *seconds, prf)?,
-                _ => shift::timestamp_by_seconds(value, *seconds, stream)?,
-            },
-            Kind::Uuid => uuid::permute(value, prf, permuter, scratch)?,
-            Kind::Ip(keep_bits) if value_type.is_text() => {
-                ip_text::mask(value, *keep_bits, prf, permuter, scratch, buffer);
-            }
-            Kind::Ip(keep_bits) => {
-                ip::mask(value, *value_type, *keep_bits, prf, permuter, scratch)?
-            }
-            Kind::Mac if value_type.is_text() => mac::text(value, prf, permuter, scratch, buffer)?,
-            Kind::Mac => mac::mask(value, prf, permuter, scratch)?,
-            Kind::Bytes => bytes::mask(value, *value_type, prf)?,
-            Kind::Label(labels) => label::permute(value, labels, prf, permuter)?,
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rules::MaskOptions;
-
-    #[test]
-    fn many_at_once_are_masked_like_one_by_one() {
-        let spec = MaskSpec {
-            mask: MaskName::FirstName,
-            domain: "names".into(),
-            value_type: ValueType::Text,
-            encoding: Encoding::Utf8,
-            labels: EnumLabels::default(),
-            options: MaskOptions::default(),
-        };
-        let mask = Mask::compile(&spec, &MaskKey::from_bytes([3; 32])).unwrap();
-        let names =
-            ["Ann", "", "Bartholomew", "Ann", "Zo\u{eb}", "A name that no memo remembers, ever"];
-        let mut bytes = names.concat().into_bytes();
-        let mut end = 0;
-        let ranges: Vec<Range<usize>> = names
-            .iter()
-            .map(|name| {
-                let start = end;
-                end += name.len();
-                start..end
-            })
-            .collect();
-        let mut seen = Vec::new();
-        let mut masker = mask.masker();
-        let original = |value: &[u8]| seen.push(value.to_vec());
-        masker.apply_all(&mut bytes, &ranges, Range::clone, original).unwrap();
-        for (name, range) in names.iter().zip(ranges) {
-            let mut alone = name.as_bytes().to_vec();
-            mask.masker().apply(&mut alone).unwrap();
-            assert_eq!(bytes.get(range), Some(alone.as_slice()), "{name}");
-            assert!(name.is_empty() || seen.contains(&name.as_bytes().to_vec()));
-        }
-    }
-}
+mod tests;

@@ -24,7 +24,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bucket;
 mod bytes;
+mod card;
 mod caseless;
 mod coded_letters;
 mod coordinates;
@@ -36,8 +38,9 @@ mod email;
 mod encoding_tests;
 mod filler;
 mod fixed;
-mod float;
 mod grammar;
+mod hand;
+mod iban;
 mod integer;
 mod ip;
 mod ip_text;
@@ -49,15 +52,22 @@ mod locale;
 mod mac;
 mod masker;
 mod memo;
+mod national_id;
+mod noise;
 mod overlay;
+mod partial;
 mod permutation;
 mod phone;
 mod prf;
+mod rounds;
 mod shift;
 mod span;
 mod spec;
 mod structured;
 mod support;
+mod unique;
+mod url;
+mod username;
 mod uuid;
 mod zero;
 

@@ -92,6 +92,23 @@ pub(crate) fn put(buffer: &mut Vec<u8>, unit: Unit, byte: u8, stream: &mut Strea
     }
 }
 
+/// Puts another character of its class in the place of a unit: a digit for a digit, a small letter
+/// for a small one. Punctuation stays.
+pub(crate) fn put_other(buffer: &mut Vec<u8>, unit: Unit, stream: &mut Stream) {
+    let mut other = |byte: u8, first: u8, count: u8| {
+        let drawn = first + stream.below(u32::from(count) - 1) as u8;
+        if drawn >= byte { drawn + 1 } else { drawn }
+    };
+    match unit {
+        Unit::Ascii(byte @ b'0'..=b'9') => buffer.push(other(byte, b'0', 10)),
+        Unit::Ascii(byte @ b'a'..=b'z') => buffer.push(other(byte, b'a', 26)),
+        Unit::Ascii(byte @ b'A'..=b'Z') => buffer.push(other(byte, b'A', 26)),
+        Unit::Ascii(byte) => buffer.push(byte),
+        Unit::Raw(_) => buffer.push(stream.letter()),
+        Unit::Char(_) => put(buffer, unit, b'x', stream),
+    }
+}
+
 /// Copies a replacement over its value. They have one length; if ever they had not, nothing of the
 /// value would stay.
 pub(crate) fn write_back(value: &mut [u8], replacement: &[u8]) {

@@ -26,11 +26,6 @@ impl Prf {
         Prf(key.subkey(CONTEXT, &material))
     }
 
-    /// The function derived from this one for everything that shares `tweak`.
-    pub(crate) fn derive(&self, tweak: &[u8]) -> Prf {
-        Prf(self.block(tweak))
-    }
-
     /// The function's value.
     #[inline]
     pub(crate) fn block(&self, input: &[u8]) -> [u8; 32] {

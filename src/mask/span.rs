@@ -1,6 +1,5 @@
 //! Intervals: months, days and time each moved by themselves, never to zero or past it.
 
-use super::integer::near;
 use super::prf::{Prf, Stream};
 use crate::datum::temporal::SECOND;
 use crate::datum::{DatumError, interval::Interval};
@@ -57,6 +56,17 @@ fn beside(number: u64, reach: u64, most: u64, stream: &mut Stream) -> u64 {
         return most - stream.below_u64(reach.min(most));
     }
     near(number, reach, 1, most, stream)
+}
+
+/// A number within `reach` of `number` and within its bounds; another one if there is any.
+fn near(number: u64, reach: u64, low: u64, high: u64, stream: &mut Stream) -> u64 {
+    let low = number.saturating_sub(reach).max(low);
+    let high = number.saturating_add(reach).min(high);
+    if high <= low {
+        return number;
+    }
+    let drawn = low + stream.below_u64(high - low);
+    if drawn >= number { drawn + 1 } else { drawn }
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Which mask goes with which type, which options it takes, and which are permutations.
 
+use super::bucket::{Size, UNITS, Unit};
 use super::locale;
+use super::national_id::{COUNTRIES, Country};
+use super::noise::{DISTRIBUTIONS, Distribution, Noise, Scale};
 use crate::datum::{Literal, ValueType};
 use crate::rules::{MaskName, MaskOptions};
 
@@ -8,8 +11,16 @@ use crate::rules::{MaskName, MaskOptions};
 pub(crate) const DEFAULT_DAYS: u32 = 30;
 /// Seconds of `timestamp_shift` where the rule names none.
 pub(crate) const DEFAULT_SECONDS: u64 = 30 * 86_400;
-/// Noise of `numeric` on floats where the rule names none.
-pub(crate) const DEFAULT_FLOAT_NOISE: f64 = 0.1;
+/// Share of `noise` where the rule names neither share nor scale.
+const DEFAULT_SHARE: f64 = 0.1;
+/// Metres of `latitude` and `longitude` where the rule names none.
+const DEFAULT_METERS: f64 = 1000.0;
+/// Noise is at most a hundred times the value.
+const MAX_SHARE: f64 = 100.0;
+/// At most a quarter of the way round the earth.
+const MAX_METERS: f64 = 10_000_000.0;
+/// Characters that `partial` may keep at either end.
+const MAX_KEPT: u32 = 1000;
 
 /// At most a hundred years.
 const MAX_DAYS: u32 = 36_525;
@@ -27,48 +38,64 @@ const TEXT_MASKS: &[MaskName] = &[
     MaskName::City,
     MaskName::Company,
     MaskName::Text,
+    MaskName::Username,
+    MaskName::Url,
+    MaskName::Iban,
+    MaskName::CreditCard,
+    MaskName::NationalId,
+    MaskName::Partial,
+    MaskName::Hash,
     MaskName::Digits,
     MaskName::Alphanumeric,
     MaskName::Ip,
     MaskName::Mac,
+    MaskName::Blank,
     MaskName::Redact,
     MaskName::Constant,
 ];
 
 /// The masks for a type, `keep` aside: what a remedy offers.
 pub fn suited_masks(value_type: ValueType) -> &'static [MaskName] {
+    use MaskName as M;
     match value_type {
         ValueType::Text | ValueType::Bpchar | ValueType::Citext | ValueType::Name => TEXT_MASKS,
-        ValueType::Char => {
-            &[MaskName::Alphanumeric, MaskName::Digits, MaskName::Redact, MaskName::Constant]
+        ValueType::Char => &[M::Alphanumeric, M::Digits, M::Blank, M::Redact, M::Constant],
+        ValueType::Int2 | ValueType::Int4 | ValueType::Money => {
+            &[M::Integer, M::Noise, M::Bucket, M::Blank, M::Redact, M::Constant]
         }
-        ValueType::Int2
-        | ValueType::Int4
-        | ValueType::Int8
-        | ValueType::Oid
-        | ValueType::Xid8
-        | ValueType::PgLsn
-        | ValueType::Money => &[MaskName::Integer, MaskName::Redact, MaskName::Constant],
-        ValueType::Numeric | ValueType::Float4 | ValueType::Float8 => {
-            &[MaskName::Numeric, MaskName::Redact, MaskName::Constant]
+        ValueType::Int8 => {
+            &[M::Integer, M::Noise, M::Bucket, M::CreditCard, M::Blank, M::Redact, M::Constant]
         }
-        ValueType::Bool => &[MaskName::Redact, MaskName::Constant],
-        ValueType::Date => &[MaskName::DateShift, MaskName::Redact, MaskName::Constant],
+        ValueType::Oid | ValueType::Xid8 | ValueType::PgLsn => {
+            &[M::Integer, M::Noise, M::Blank, M::Redact, M::Constant]
+        }
+        ValueType::Numeric => &[
+            M::Numeric,
+            M::Noise,
+            M::Bucket,
+            M::Latitude,
+            M::Longitude,
+            M::Blank,
+            M::Redact,
+            M::Constant,
+        ],
+        ValueType::Float4 | ValueType::Float8 => {
+            &[M::Noise, M::Bucket, M::Latitude, M::Longitude, M::Blank, M::Redact, M::Constant]
+        }
+        ValueType::Bool => &[M::Blank, M::Redact, M::Constant],
+        ValueType::Date => &[M::DateShift, M::Bucket, M::Blank, M::Redact, M::Constant],
         ValueType::Time | ValueType::TimeTz => {
-            &[MaskName::TimestampShift, MaskName::Redact, MaskName::Constant]
+            &[M::TimestampShift, M::Bucket, M::Blank, M::Redact, M::Constant]
         }
-        ValueType::Timestamp | ValueType::TimestampTz | ValueType::Interval => {
-            &[MaskName::TimestampShift, MaskName::DateShift, MaskName::Redact, MaskName::Constant]
+        ValueType::Timestamp | ValueType::TimestampTz => {
+            &[M::TimestampShift, M::DateShift, M::Bucket, M::Blank, M::Redact, M::Constant]
         }
-        ValueType::Uuid => &[MaskName::Uuid, MaskName::Redact, MaskName::Constant],
-        ValueType::Inet | ValueType::Cidr => &[MaskName::Ip, MaskName::Redact, MaskName::Constant],
-        ValueType::Macaddr | ValueType::Macaddr8 => {
-            &[MaskName::Mac, MaskName::Redact, MaskName::Constant]
-        }
-        ValueType::Bytea | ValueType::Bit => {
-            &[MaskName::Bytes, MaskName::Redact, MaskName::Constant]
-        }
-        ValueType::Enum => &[MaskName::Enum, MaskName::Redact, MaskName::Constant],
+        ValueType::Interval => &[M::TimestampShift, M::DateShift, M::Blank, M::Redact, M::Constant],
+        ValueType::Uuid => &[M::Uuid, M::Blank, M::Redact, M::Constant],
+        ValueType::Inet | ValueType::Cidr => &[M::Ip, M::Blank, M::Redact, M::Constant],
+        ValueType::Macaddr | ValueType::Macaddr8 => &[M::Mac, M::Blank, M::Redact, M::Constant],
+        ValueType::Bytea | ValueType::Bit => &[M::Bytes, M::Blank, M::Redact, M::Constant],
+        ValueType::Enum => &[M::Enum, M::Blank, M::Redact, M::Constant],
         ValueType::Point
         | ValueType::Lseg
         | ValueType::Box
@@ -78,9 +105,9 @@ pub fn suited_masks(value_type: ValueType) -> &'static [MaskName] {
         | ValueType::Circle
         | ValueType::Cube
         | ValueType::Vector
-        | ValueType::Halfvec => &[MaskName::Numeric, MaskName::Redact],
-        ValueType::Ltree => &[MaskName::Alphanumeric, MaskName::Redact],
-        ValueType::Snapshot | ValueType::Jsonpath => &[MaskName::Redact],
+        | ValueType::Halfvec => &[M::Noise, M::Blank, M::Redact],
+        ValueType::Ltree => &[M::Alphanumeric, M::Blank, M::Redact],
+        ValueType::Snapshot | ValueType::Jsonpath => &[M::Blank, M::Redact],
     }
 }
 
@@ -95,11 +122,13 @@ pub fn is_injective(mask: MaskName, value_type: ValueType, options: &MaskOptions
         MaskName::Keep => true,
         MaskName::Digits
         | MaskName::Alphanumeric
+        | MaskName::Iban
+        | MaskName::Integer
+        | MaskName::Numeric
         | MaskName::Uuid
         | MaskName::Ip
         | MaskName::Enum => supports(mask, value_type),
-        MaskName::Integer => supports(mask, value_type) && options.noise.is_none(),
-        MaskName::Numeric => value_type == ValueType::Numeric && options.noise.is_none(),
+        MaskName::Email | MaskName::Username => options.unique && supports(mask, value_type),
         _ => false,
     }
 }
@@ -111,20 +140,14 @@ pub fn check_options(
     value_type: Option<ValueType>,
     options: &MaskOptions,
 ) -> Result<(), String> {
-    let MaskOptions { locale, days, seconds, value, noise, keep_bits } = options;
-    let given = [
-        ("locale", locale.is_some(), takes_locale(mask)),
-        ("days", days.is_some(), mask == MaskName::DateShift),
-        ("seconds", seconds.is_some(), mask == MaskName::TimestampShift),
-        ("value", value.is_some(), mask == MaskName::Constant),
-        ("keep_bits", keep_bits.is_some(), mask == MaskName::Ip),
-        ("noise", noise.is_some(), matches!(mask, MaskName::Integer | MaskName::Numeric)),
-    ];
+    let MaskOptions { locale, days, seconds, value, .. } = options;
     let name = mask.as_str();
-    for (option, given, taken) in given {
-        if given && !taken {
-            return Err(format!("mask {name} takes no option {option}"));
-        }
+    if let Some(option) = given(options).into_iter().find(|option| !mask.options().contains(option))
+    {
+        return Err(format!("mask {name} takes no option {option}"));
+    }
+    if options.unique && locale.is_some() {
+        return Err("unique = true permutes characters and takes no locale".into());
     }
     if let Some(wanted) = locale
         && locale::find(wanted).is_none()
@@ -142,17 +165,25 @@ pub fn check_options(
     {
         return Err(format!("seconds = {seconds}: timestamp_shift takes 1 to {MAX_SECONDS}"));
     }
-    if let Some(bits) = keep_bits
-        && *bits > MOST_KEPT_BITS
-    {
-        return Err(format!("keep_bits = {bits}: ip keeps at most {MOST_KEPT_BITS}"));
-    }
-    if let Some(noise) = noise
-        && !(*noise > 0.0 && *noise <= 1.0)
-    {
-        return Err(format!(
-            "noise = {noise}: a share above 0 and at most 1 (0.1 is ten per cent)"
-        ));
+    match mask {
+        MaskName::NationalId => country(options).map(drop)?,
+        MaskName::Noise | MaskName::Latitude | MaskName::Longitude => {
+            noise(mask, options).map(drop)?;
+        }
+        MaskName::Bucket => match value_type {
+            Some(value_type) => size(value_type, options).map(drop)?,
+            None if options.size.is_none() && options.unit.is_none() => {
+                return Err("mask bucket needs a size for numbers or a unit for dates".into());
+            }
+            None => {}
+        },
+        MaskName::Partial => check_ends(options)?,
+        MaskName::Ip => {
+            if let Some(bits) = options.keep_bits.filter(|bits| *bits > MOST_KEPT_BITS) {
+                return Err(format!("keep_bits = {bits}: ip keeps at most {MOST_KEPT_BITS}"));
+            }
+        }
+        _ => {}
     }
     if mask == MaskName::Constant {
         let Some(value) = value else {
@@ -171,18 +202,135 @@ pub fn check_options(
     Ok(())
 }
 
-fn takes_locale(mask: MaskName) -> bool {
-    matches!(
-        mask,
-        MaskName::FirstName
-            | MaskName::LastName
-            | MaskName::FullName
-            | MaskName::Email
-            | MaskName::StreetAddress
-            | MaskName::City
-            | MaskName::Company
-            | MaskName::Text
-    )
+/// The names of the options that are set.
+fn given(options: &MaskOptions) -> Vec<&'static str> {
+    let MaskOptions {
+        locale,
+        days,
+        seconds,
+        value,
+        unique,
+        keep_first,
+        keep_last,
+        country,
+        share,
+        scale,
+        distribution,
+        size,
+        unit,
+        meters,
+        keep_bits,
+    } = options;
+    let all = [
+        ("locale", locale.is_some()),
+        ("days", days.is_some()),
+        ("seconds", seconds.is_some()),
+        ("value", value.is_some()),
+        ("unique", *unique),
+        ("keep_first", keep_first.is_some()),
+        ("keep_last", keep_last.is_some()),
+        ("country", country.is_some()),
+        ("share", share.is_some()),
+        ("scale", scale.is_some()),
+        ("distribution", distribution.is_some()),
+        ("size", size.is_some()),
+        ("unit", unit.is_some()),
+        ("meters", meters.is_some()),
+        ("keep_bits", keep_bits.is_some()),
+    ];
+    all.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+}
+
+fn check_ends(options: &MaskOptions) -> Result<(), String> {
+    let ends = [("keep_first", options.keep_first), ("keep_last", options.keep_last)];
+    if ends.iter().all(|(_, kept)| kept.unwrap_or(0) == 0) {
+        return Err(
+            "mask partial needs keep_first or keep_last: { mask = \"partial\", keep_last = \
+                    4 }"
+            .into(),
+        );
+    }
+    match ends.iter().find(|(_, kept)| kept.is_some_and(|kept| kept > MAX_KEPT)) {
+        Some((name, _)) => Err(format!("{name}: partial keeps at most {MAX_KEPT} characters")),
+        None => Ok(()),
+    }
+}
+
+/// The country of a `national_id`.
+pub(crate) fn country(options: &MaskOptions) -> Result<Country, String> {
+    let known = names(&COUNTRIES);
+    match options.country.as_deref() {
+        Some(name) => Country::find(name)
+            .ok_or_else(|| format!("country {name:?} has no numbers that are known; use {known}")),
+        None => Err(format!("mask national_id needs its country: {known}")),
+    }
+}
+
+/// The noise of `noise`, `latitude` and `longitude`.
+pub(crate) fn noise(mask: MaskName, options: &MaskOptions) -> Result<Noise, String> {
+    if mask != MaskName::Noise {
+        let meters = options.meters.unwrap_or(DEFAULT_METERS);
+        if !(0.1..=MAX_METERS).contains(&meters) {
+            return Err(format!("meters = {meters}: {mask} takes 0.1 to {MAX_METERS}"));
+        }
+        let limit = if mask == MaskName::Latitude { 90.0 } else { 180.0 };
+        return Ok(Noise::degrees(meters, limit));
+    }
+    let scale = match (options.share, options.scale) {
+        (Some(_), Some(_)) => return Err("noise takes a share or a scale, not both".into()),
+        (None, Some(scale)) if scale > 0.0 && scale.is_finite() => Scale::Absolute(scale),
+        (None, Some(scale)) => return Err(format!("scale = {scale}: a number above 0")),
+        (share, None) => {
+            let share = share.unwrap_or(DEFAULT_SHARE);
+            if !(share > 0.0 && share <= MAX_SHARE) {
+                return Err(format!(
+                    "share = {share}: above 0 and at most {MAX_SHARE} (0.1 is ten per cent)"
+                ));
+            }
+            Scale::Share(share)
+        }
+    };
+    let name = options.distribution.as_deref().unwrap_or("uniform");
+    let distribution = Distribution::find(name).ok_or_else(|| {
+        format!("distribution {name:?} is not known; there are {}", names(&DISTRIBUTIONS))
+    })?;
+    Ok(Noise { distribution, scale, limit: f64::INFINITY })
+}
+
+/// The size of a `bucket` of values of a type.
+pub(crate) fn size(value_type: ValueType, options: &MaskOptions) -> Result<Size, String> {
+    let is_moment = matches!(
+        value_type,
+        ValueType::Date
+            | ValueType::Time
+            | ValueType::TimeTz
+            | ValueType::Timestamp
+            | ValueType::TimestampTz
+    );
+    match (is_moment, options.size, options.unit.as_deref()) {
+        (false, Some(size), None) => Size::of_number(value_type, size).ok_or_else(|| {
+            format!("size = {size}: above 0, and for whole numbers a whole one from 2 on")
+        }),
+        (false, ..) => {
+            Err("bucket on numbers takes a size: { mask = \"bucket\", size = 100 }".into())
+        }
+        (true, None, Some(name)) => {
+            let fits = |unit: &Unit| unit.suits(value_type);
+            let known: Vec<_> = UNITS.into_iter().filter(|(_, unit)| fits(unit)).collect();
+            let unit = Unit::find(name).filter(fits).ok_or_else(|| {
+                format!("unit {name:?} does not fit the type; there are {}", names(&known))
+            })?;
+            Ok(Size::Unit(unit))
+        }
+        (true, ..) => {
+            Err("bucket on dates takes a unit: { mask = \"bucket\", unit = \"year\" }".into())
+        }
+    }
+}
+
+/// Names in a row, for messages.
+fn names<T>(known: &[(&str, T)]) -> String {
+    known.iter().map(|&(name, _)| name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -203,14 +351,47 @@ mod tests {
         let cases = [
             (MaskName::DateShift, MaskOptions { days: Some(0), ..none.clone() }),
             (MaskName::TimestampShift, MaskOptions { seconds: Some(0), ..none.clone() }),
-            (MaskName::Integer, MaskOptions { noise: Some(f64::NAN), ..none.clone() }),
-            (MaskName::Numeric, MaskOptions { noise: Some(1.5), ..none.clone() }),
+            (MaskName::Noise, MaskOptions { share: Some(f64::NAN), ..none.clone() }),
+            (MaskName::Noise, MaskOptions { share: Some(101.0), ..none.clone() }),
+            (MaskName::Noise, MaskOptions { scale: Some(0.0), ..none.clone() }),
+            (MaskName::Noise, MaskOptions { distribution: Some("x".into()), ..none.clone() }),
+            (MaskName::Noise, MaskOptions { share: Some(0.1), scale: Some(1.0), ..none.clone() }),
+            (MaskName::Latitude, MaskOptions { meters: Some(0.0), ..none.clone() }),
+            (MaskName::NationalId, none.clone()),
+            (MaskName::NationalId, MaskOptions { country: Some("xx".into()), ..none.clone() }),
+            (MaskName::Partial, none.clone()),
+            (MaskName::Partial, MaskOptions { keep_first: Some(1001), ..none.clone() }),
+            (MaskName::Bucket, none.clone()),
             (MaskName::Ip, MaskOptions { keep_bits: Some(121), ..none.clone() }),
+            (
+                MaskName::Username,
+                MaskOptions { unique: true, locale: Some("de".into()), ..none.clone() },
+            ),
             (MaskName::City, MaskOptions { locale: Some("xx".into()), ..none.clone() }),
             (MaskName::Constant, none),
         ];
         for (mask, options) in cases {
             assert!(check_options(mask, None, &options).is_err(), "{mask:?}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_must_fit_its_type() {
+        let size = |size| MaskOptions { size: Some(size), ..MaskOptions::default() };
+        let unit = |unit: &str| MaskOptions { unit: Some(unit.into()), ..MaskOptions::default() };
+        for (value_type, options, fits) in [
+            (ValueType::Int4, size(10.0), true),
+            (ValueType::Int4, size(0.5), false),
+            (ValueType::Int4, unit("year"), false),
+            (ValueType::Numeric, size(0.5), true),
+            (ValueType::Date, unit("decade"), true),
+            (ValueType::Date, unit("day"), false),
+            (ValueType::Time, unit("hour"), true),
+            (ValueType::Time, unit("year"), false),
+            (ValueType::Date, size(2.0), false),
+        ] {
+            let checked = check_options(MaskName::Bucket, Some(value_type), &options);
+            assert_eq!(checked.is_ok(), fits, "{value_type:?} {options:?}");
         }
     }
 

@@ -92,7 +92,7 @@ mod tests {
     fn types_of_extensions_are_known_by_extension_and_name_whatever_their_schema() {
         for (owner, name, mask, value_type) in [
             ("citext", "citext", "\"email\"", ValueType::Citext),
-            ("vector", "halfvec", "\"numeric\"", ValueType::Halfvec),
+            ("vector", "halfvec", "\"noise\"", ValueType::Halfvec),
             ("ltree", "ltree", "\"alphanumeric\"", ValueType::Ltree),
         ] {
             let Ok(Action::Mask(spec)) = planned(extension(owner, name), mask) else {

@@ -136,11 +136,8 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
     if mask::is_injective(guess.rule.mask, value_type, &guess.rule.options) {
         return guess;
     }
-    match injective_mask(guess.rule.mask, value_type) {
-        Some(mask) => Guess {
-            rule: ColumnRule { domain: None, ..ColumnRule::new(mask) },
-            doubt: Some("unique: only a permutation keeps it so"),
-        },
+    match injective_rule(guess.rule.mask, value_type) {
+        Some(rule) => Guess { rule, doubt: Some("unique: only a permutation keeps it so") },
         None => keep("unique, and no mask of this type is a permutation"),
     }
 }
@@ -197,13 +194,17 @@ fn keep(why: &'static str) -> Guess {
 }
 
 /// A permutation for the type, like `wanted` in what it leaves readable.
-fn injective_mask(wanted: MaskName, value_type: ValueType) -> Option<MaskName> {
-    let preferred =
-        if wanted == MaskName::Phone { MaskName::Digits } else { MaskName::Alphanumeric };
-    let others =
+fn injective_rule(wanted: MaskName, value_type: ValueType) -> Option<ColumnRule> {
+    let mut rule = ColumnRule::new(match wanted {
+        MaskName::Phone => MaskName::Digits,
+        MaskName::Email | MaskName::Username => wanted,
+        _ => MaskName::Alphanumeric,
+    });
+    rule.options.unique = matches!(wanted, MaskName::Email | MaskName::Username);
+    let plain =
         [MaskName::Integer, MaskName::Numeric, MaskName::Uuid, MaskName::Ip, MaskName::Enum];
-    [preferred].into_iter().chain(others).find(|&mask| {
-        mask::supports(mask, value_type)
-            && mask::is_injective(mask, value_type, &ColumnRule::new(mask).options)
+    std::iter::once(rule).chain(plain.map(ColumnRule::new)).find(|rule| {
+        mask::supports(rule.mask, value_type)
+            && mask::is_injective(rule.mask, value_type, &rule.options)
     })
 }

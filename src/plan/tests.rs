@@ -190,13 +190,14 @@ fn every_masked_column_of_a_unique_index_needs_a_permutation() {
     assert!(planned.databases[0].indexes[0].unique);
     let bad = [
         "t.a = \"email\"",
-        "t.b = { mask = \"integer\", noise = 0.1 }",
+        "t.b = { mask = \"noise\", share = 0.1 }",
         "t.c = \"keep\"",
         "t.d = \"text\"",
     ];
     let refusals = refused(&rules("deny", &bad), &catalog);
     assert_eq!(refusals.len(), 2);
     assert!(refusals[0].remedy.contains("a = \"alphanumeric\""), "{}", refusals[0].remedy);
+    assert!(refusals[0].remedy.contains("a = { mask = \"email\", unique = true }"));
     assert!(refusals[1].remedy.contains("b = \"integer\""), "{}", refusals[1].remedy);
 }
 
@@ -441,7 +442,7 @@ fn suggests_permutations_where_an_index_is_unique() {
     assert!(plan(&rules, &catalog).is_ok(), "{text}");
     let table = &rules.databases["d"].tables["s.t"];
     assert_eq!(table["id"].mask, MaskName::Keep);
-    assert_eq!(table["email"].mask, MaskName::Alphanumeric);
+    assert_eq!((table["email"].mask, table["email"].options.unique), (MaskName::Email, true));
     assert_eq!(table["phone"].mask, MaskName::Digits);
     assert_eq!(table["born"].mask, MaskName::Keep);
     assert_eq!(table["vorname"].mask, MaskName::FirstName);

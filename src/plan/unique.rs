@@ -132,21 +132,19 @@ impl Found<'_> {
 
     fn injective_remedy(&self) -> String {
         let Some(value_type) = self.column.value_type() else { return self.keep_line() };
-        let permutations: Vec<MaskName> = mask::suited_masks(value_type)
-            .iter()
-            .copied()
-            .filter(|&mask| {
-                mask != MaskName::Keep
-                    && mask::is_injective(mask, value_type, &ColumnRule::new(mask).options)
-            })
+        let mut like_own = ColumnRule::new(self.assignment.mask);
+        like_own.options.unique = true;
+        let plain = mask::suited_masks(value_type).iter().copied().map(ColumnRule::new);
+        let permutations: Vec<ColumnRule> = std::iter::once(like_own)
+            .filter(|rule| rule.mask.options().contains(&"unique"))
+            .chain(plain)
+            .filter(|rule| mask::is_injective(rule.mask, value_type, &rule.options))
             .collect();
         if permutations.is_empty() {
             return format!("no mask of this type is one; keep the column:\n{}", self.keep_line());
         }
-        let lines: Vec<String> = permutations
-            .into_iter()
-            .map(|mask| rule_line(&self.column.name, &ColumnRule::new(mask)))
-            .collect();
+        let lines: Vec<String> =
+            permutations.into_iter().map(|rule| rule_line(&self.column.name, &rule)).collect();
         lines.join("\nor ")
     }
 

@@ -1,9 +1,10 @@
-//! Who did what to the pool: one JSON line per verb, each with the hash of the line before.
+//! Who did what to the pool: one JSON line per verb, each with the hash of the line before. Verbs
+//! that were refused or failed have theirs too, with an `outcome`.
 //!
 //! A changed, removed or inserted line breaks the chain. Lines cut off at the end don't: keep
 //! [`Verified::head`] elsewhere to notice that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -13,6 +14,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+
+/// The longest value that a line takes whole, in characters: a line must fit the window in which
+/// the next one looks for it.
+const LONGEST_VALUE: usize = 1000;
 
 /// A line of the log.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,7 +30,7 @@ pub struct AuditEntry {
     pub uid: u32,
     /// `clone create`, …
     pub verb: String,
-    /// The id of what it was done to.
+    /// The id or name of what it was done to; empty if that is the whole pool.
     pub object: String,
     /// More, without secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -70,8 +75,8 @@ pub(super) fn append(
         at: Timestamp::now(),
         uid: rustix::process::getuid().as_raw(),
         verb: verb.to_owned(),
-        object: object.to_owned(),
-        details: details.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        object: shortened(object),
+        details: details.iter().map(|(k, v)| ((*k).to_owned(), shortened(v))).collect(),
         previous: hash(last.as_deref().unwrap_or_default()),
     };
     let mut line = serde_json::to_vec(&entry)
@@ -83,6 +88,31 @@ pub(super) fn append(
         .and_then(|_| file.write_all(&line))
         .and_then(|()| file.sync_data())
         .map_err(Error::io("write", path))
+}
+
+/// How a verb ended that did not do what it was asked for: never the error's own words.
+pub(super) fn outcome(error: &Error) -> Vec<(&'static str, String)> {
+    let outcome = match error {
+        Error::Refused(_) => "refused",
+        Error::Cancelled => "cancelled",
+        Error::Busy { .. } => "busy",
+        Error::NotFound { .. } => "not found",
+        _ => "failed",
+    };
+    let mut details = vec![("outcome", outcome.to_owned())];
+    if let Error::Refused(refusals) = error {
+        let codes: BTreeSet<&str> = refusals.iter().map(|refusal| refusal.code).collect();
+        details.push(("reasons", refusals.len().to_string()));
+        details.push(("codes", codes.into_iter().collect::<Vec<_>>().join(" ")));
+    }
+    details
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_VALUE) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 /// Reads the whole log and follows the chain.
@@ -127,6 +157,7 @@ fn last_line(file: &mut File) -> std::io::Result<(Option<Vec<u8>>, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Refusal;
 
     fn log() -> (tempfile::TempDir, std::path::PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -166,5 +197,24 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         append(&path, "clone stop", "c-1", &[]).unwrap();
         assert_eq!(verify(&path).unwrap().entries, 4);
+    }
+
+    #[test]
+    fn a_long_value_does_not_break_the_chain() {
+        let (_dir, path) = log();
+        for _ in 0..3 {
+            append(&path, "stage", &"ü".repeat(99_999), &[("source", &"x".repeat(200_000))])
+                .unwrap();
+        }
+        assert_eq!(verify(&path).unwrap().entries, 6);
+    }
+
+    #[test]
+    fn a_refusal_is_told_by_its_codes() {
+        let codes = ["unlisted_column", "partition_key", "unlisted_column"];
+        let error = Error::Refused(codes.map(|code| Refusal::new(code, "", "")).to_vec());
+        let told: Vec<String> = outcome(&error).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(told, ["refused", "3", "partition_key unlisted_column"]);
+        assert_eq!(outcome(&Error::Cancelled), [("outcome", "cancelled".to_owned())]);
     }
 }

@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::sandbox::Confinement;
 use crate::error::{Error, Result};
 use crate::storage::{Driver, DriverChoice, DriverKind, Probe, Usage, probe};
 use lock::Lock;
@@ -72,6 +73,8 @@ pub struct PoolStatus {
     pub dir: PathBuf,
     /// Its driver.
     pub driver: DriverKind,
+    /// How far this kernel confines servers to their volumes.
+    pub confinement: Confinement,
     /// Sealed snapshots.
     pub snapshots: usize,
     /// Clones, running or not.
@@ -178,6 +181,7 @@ impl Pool {
             id: self.id.clone(),
             dir: self.dir.clone(),
             driver: self.driver.kind(),
+            confinement: Confinement::offered(),
             snapshots: snapshots.len(),
             clones: clones.len(),
             staging: subdirs(&self.staging_dir())?.len(),
@@ -190,6 +194,22 @@ impl Pool {
     /// Appends to the pool's audit log. Values must not be secrets.
     pub fn audit(&self, verb: &str, object: &str, details: &[(&str, &str)]) -> Result<()> {
         audit_log::append(&self.dir.join("audit.log"), verb, object, details)
+    }
+
+    /// Runs a verb. If it fails or is refused, the audit log tells how, without the error's words.
+    pub fn logged<T>(
+        &self,
+        verb: &str,
+        object: &str,
+        run: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        run().inspect_err(|error| {
+            let details = audit_log::outcome(error);
+            let details: Vec<(&str, &str)> =
+                details.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            // What went wrong matters more than that it could not be noted.
+            let _ = self.audit(verb, object, &details);
+        })
     }
 
     /// Checks the audit log's chain.

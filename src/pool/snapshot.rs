@@ -101,6 +101,10 @@ impl Pool {
     /// Removes a snapshot. Refuses while clones of it exist. A crash in the middle leaves no
     /// snapshot, and remains that the next open removes.
     pub fn destroy_snapshot(&self, wanted: &str) -> Result<Snapshot> {
+        self.logged("snapshot destroy", wanted, || self.remove_snapshot(wanted))
+    }
+
+    fn remove_snapshot(&self, wanted: &str) -> Result<Snapshot> {
         let (snapshot, gone, _lock) = {
             let _guard = self.lock()?;
             let snapshot = self.snapshot(wanted)?;

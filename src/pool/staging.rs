@@ -35,6 +35,11 @@ impl Pool {
 }
 
 impl Staging {
+    /// The pool that it is in, and its id there.
+    pub(crate) fn place(&self) -> (Pool, String) {
+        (self.pool.clone(), self.id.clone())
+    }
+
     /// The volume: `data/`, `tablespaces/<oid>/`.
     pub(crate) fn volume(&self) -> PathBuf {
         self.dir.join("volume")
@@ -68,7 +73,7 @@ impl Staging {
     /// Makes it a snapshot: the one step after which there is one.
     ///
     /// Sets the manifest's id, driver, time and own bytes. Success: the snapshot survives a power
-    /// failure. Failure: there is none, and the volume is gone.
+    /// failure, and the log tells of it. Failure: there is none, and the volume is gone.
     pub(crate) fn seal(mut self, mut manifest: Manifest) -> Result<Snapshot> {
         let begun = Instant::now();
         manifest.id.clone_from(&self.id);
@@ -104,16 +109,33 @@ impl Staging {
         sync_volume(&self.dir)?;
 
         let sealed = self.pool.snapshots_dir().join(&self.id);
-        {
-            let _guard = self.pool.lock()?;
-            self.pool.check_new_snapshot_name(&manifest.name)?;
-            fs::rename(&self.dir, &sealed).map_err(Error::io("rename", &self.dir))?;
-            self.sealed = true;
+        // Under the pool's lock to the end: nobody clones what may yet be taken back.
+        let guard = self.pool.lock()?;
+        self.pool.check_new_snapshot_name(&manifest.name)?;
+        fs::rename(&self.dir, &sealed).map_err(Error::io("rename", &self.dir))?;
+        if let Err(error) = self.settle(&sealed, &manifest) {
+            let _ = driver.detach(&sealed.join("volume"));
+            match fs::rename(&sealed, &self.dir) {
+                // Dropping this removes it.
+                Ok(()) => return Err(error),
+                Err(second) => {
+                    self.sealed = true;
+                    return Err(Error::Io { action: "take back", path: sealed, source: second });
+                }
+            }
         }
+        self.sealed = true;
+        drop(guard);
+        // Its holder is gone in a moment.
+        let _ = fs::remove_file(sealed.join("lock"));
+        Ok(Snapshot::new(&self.pool, sealed, manifest))
+    }
+
+    /// What has to be true of a snapshot besides being in its place.
+    fn settle(&self, sealed: &Path, manifest: &Manifest) -> Result<()> {
         fsync_dir(&self.pool.snapshots_dir())?;
         fsync_dir(&self.pool.staging_dir())?;
-        let _ = fs::remove_file(sealed.join("lock"));
-        driver.attach(&sealed.join("volume"))?;
+        self.driver().attach(&sealed.join("volume"))?;
         self.pool.audit(
             "snapshot create",
             &manifest.id,
@@ -123,8 +145,7 @@ impl Staging {
                 ("key_id", &manifest.key_id),
                 ("rules_hash", &manifest.rules_hash),
             ],
-        )?;
-        Ok(Snapshot::new(&self.pool, sealed, manifest))
+        )
     }
 }
 

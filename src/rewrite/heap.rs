@@ -45,7 +45,8 @@ impl Column<'_> {
     pub(super) fn is_utf8(&self) -> bool {
         match self {
             Column::Mask(column) => column.masker.is_utf8(),
-            _ => true,
+            Column::Structured(column) => column.is_utf8(),
+            Column::Keep | Column::Zero => true,
         }
     }
 }

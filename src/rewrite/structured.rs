@@ -49,6 +49,11 @@ impl<'m> StructuredColumn<'m> {
         Ok(masked)
     }
 
+    /// True unless texts are in another server encoding.
+    pub(super) fn is_utf8(&self) -> bool {
+        self.masker.is_utf8()
+    }
+
     /// Its samples, and paths that no rule names.
     pub(super) fn into_parts(self) -> (BTreeMap<ValueType, Sampler>, UnknownPaths) {
         (self.samplers, self.masker.into_unknown_paths())

@@ -74,6 +74,14 @@ impl<'a> ToastValues<'a> {
         })
     }
 
+    /// Pages with chunks of them.
+    pub(super) fn pages(&self) -> u64 {
+        let mut blocks: Vec<u32> = self.chunks.iter().map(|chunk| chunk.block).collect();
+        blocks.sort_unstable();
+        blocks.dedup();
+        blocks.len() as u64
+    }
+
     /// How many values there are.
     pub(super) fn len(&self) -> usize {
         self.values.len()
@@ -97,6 +105,9 @@ impl<'a> ToastValues<'a> {
 
         let mut parts = Vec::with_capacity(chunks.len());
         buffer.clear();
+        let size = references.iter().map(|(pointer, _)| pointer.extsize()).max();
+        // No chunk is larger than a page, whatever a damaged pointer says.
+        buffer.reserve_exact(size.unwrap_or_default().min(chunks.len() * BLCKSZ));
         for of_page in chunks.chunk_by(|left, right| left.block == right.block) {
             self.gather(of_page, buffer, &mut parts)?;
         }

@@ -31,8 +31,14 @@ enum Kind {
     City,
     Company,
     Postcode,
+    Iban,
+    Card,
+    National(&'static str),
     Number,
+    Url,
     Login,
+    Latitude,
+    Longitude,
     Birth,
     Money,
     Prose,
@@ -50,13 +56,14 @@ const WORDS: &[(Kind, &str)] = &[
         Kind::Email,
         "email emails mail e_mail emailaddress mailadresse courriel correo mejl posta_elettronica",
     ),
+    (Kind::Url, "url urls website homepage web_site webseite link href uri avatar_url"),
     (
         Kind::Address,
         "ip ips ip_address ipaddr ip_addr ipaddress ipv4 ipv6 remote_addr client_ip last_ip \
          ip_adresse adresse_ip direccion_ip indirizzo_ip",
     ),
     (Kind::Hardware, "mac mac_address macaddr mac_addr macaddress hwaddr bssid"),
-    (Kind::Network, "user_agent useragent hostname url"),
+    (Kind::Network, "user_agent useragent hostname"),
     (
         Kind::Phone,
         "phone phones telephone tel mobile cell cellphone fax telefon telefonnummer handy mobil \
@@ -96,13 +103,23 @@ const WORDS: &[(Kind, &str)] = &[
         Kind::Postcode,
         "zip zipcode zip_code postcode postal_code postalcode plz code_postal codigo_postal cap cep",
     ),
+    (Kind::Iban, "iban"),
+    (
+        Kind::Card,
+        "card_number credit_card creditcard credit_card_number cc_number ccnumber pan \
+         kreditkarte kreditkartennummer carte_bancaire tarjeta",
+    ),
+    (Kind::National("us"), "ssn social_security social_security_number"),
+    (Kind::National("gb"), "nino national_insurance national_insurance_number"),
+    (Kind::National("fr"), "nir numero_securite_sociale"),
+    (Kind::National("de"), "steuer_id steuerid steueridentifikationsnummer idnr"),
     (
         Kind::Number,
-        "iban bic swift account_number bank_account konto kontonummer ssn social_security \
-         sozialversicherungsnummer nir dni nie cpf cnpj nif pesel bsn codice_fiscale tax_id vat \
+        "bic swift account_number bank_account konto kontonummer \
+         sozialversicherungsnummer dni nie cpf cnpj nif pesel bsn codice_fiscale tax_id vat \
          vat_id vat_number tin passport passport_number reisepass personalausweis id_card \
          national_id license_number licence_number driving_licence license_plate kennzeichen \
-         card_number credit_card creditcard pan mrn patient_number insurance_number \
+         mrn patient_number insurance_number \
          versicherungsnummer imei imsi serial_number steuernummer",
     ),
     (
@@ -110,6 +127,8 @@ const WORDS: &[(Kind, &str)] = &[
         "username user_name login nick nickname handle benutzername pseudo usuario utente \
          gebruikersnaam screen_name skype twitter instagram",
     ),
+    (Kind::Latitude, "latitude lat breitengrad latitud latitudine"),
+    (Kind::Longitude, "longitude lon lng long laengengrad längengrad longitud longitudine"),
     (
         Kind::Birth,
         "birth birthday birthdate birth_date date_of_birth dob born geburtsdatum geburtstag \
@@ -157,9 +176,21 @@ pub fn guess(column: &str, value_type: Option<ValueType>) -> Guess {
         rule: ColumnRule::new(mask),
         doubt: Some("the name does not say what it holds"),
     };
+    let number = |permutation| match kind {
+        Some(Kind::Latitude) => sure(MaskName::Latitude),
+        Some(Kind::Longitude) => sure(MaskName::Longitude),
+        Some(Kind::Money) => sure(permutation),
+        Some(Kind::Neutral) => sure(MaskName::Keep),
+        _ => unsure(MaskName::Keep),
+    };
     match value_type {
         _ if value_type.is_text() => match kind {
             Some(Kind::Neutral) => sure(MaskName::Keep),
+            Some(Kind::National(country)) => {
+                let mut guess = sure(MaskName::NationalId);
+                guess.rule.options.country = Some(country.to_owned());
+                guess
+            }
             Some(kind) => sure(text_mask(kind)),
             None if words(column).last().is_some_and(|word| NAMES.contains(&word.as_str())) => {
                 unsure(MaskName::FullName)
@@ -167,22 +198,24 @@ pub fn guess(column: &str, value_type: Option<ValueType>) -> Guess {
             None => unsure(MaskName::Text),
         },
         ValueType::Int2 | ValueType::Int4 | ValueType::Int8 | ValueType::Money => match kind {
-            Some(Kind::Phone | Kind::Number | Kind::Money | Kind::Secret | Kind::Postcode) => {
-                sure(MaskName::Integer)
-            }
+            Some(Kind::Card) if value_type == ValueType::Int8 => sure(MaskName::CreditCard),
+            Some(
+                Kind::Phone
+                | Kind::Card
+                | Kind::National(_)
+                | Kind::Number
+                | Kind::Money
+                | Kind::Secret
+                | Kind::Postcode,
+            ) => sure(MaskName::Integer),
             Some(Kind::Neutral) => sure(MaskName::Keep),
             _ => unsure(MaskName::Keep),
         },
         ValueType::Numeric => match kind {
-            Some(Kind::Money | Kind::Number) => sure(MaskName::Numeric),
-            Some(Kind::Neutral) => sure(MaskName::Keep),
-            _ => unsure(MaskName::Keep),
+            Some(Kind::Card | Kind::National(_) | Kind::Number) => sure(MaskName::Numeric),
+            _ => number(MaskName::Numeric),
         },
-        ValueType::Float4 | ValueType::Float8 => match kind {
-            Some(Kind::Money) => sure(MaskName::Redact),
-            Some(Kind::Neutral) => sure(MaskName::Keep),
-            _ => unsure(MaskName::Keep),
-        },
+        ValueType::Float4 | ValueType::Float8 => number(MaskName::Redact),
         ValueType::Date => match kind {
             Some(Kind::Birth) => sure(MaskName::DateShift),
             Some(Kind::Neutral) => sure(MaskName::Keep),
@@ -239,7 +272,7 @@ fn telling_mask(value_type: ValueType) -> MaskName {
         ValueType::Cidr => MaskName::Ip,
         ValueType::Bytea | ValueType::Bit => MaskName::Bytes,
         ValueType::Jsonpath => MaskName::Redact,
-        _ => MaskName::Numeric,
+        _ => MaskName::Noise,
     }
 }
 
@@ -256,8 +289,14 @@ fn text_mask(kind: Kind) -> MaskName {
         Kind::Address => MaskName::Ip,
         Kind::Hardware => MaskName::Mac,
         Kind::Company => MaskName::Company,
-        Kind::Network | Kind::Postcode | Kind::Number | Kind::Login => MaskName::Alphanumeric,
-        Kind::Birth | Kind::Money => MaskName::Digits,
+        Kind::Network | Kind::Postcode | Kind::Number => MaskName::Alphanumeric,
+        Kind::Iban => MaskName::Iban,
+        Kind::Card => MaskName::CreditCard,
+        // With its country, where it is asked for.
+        Kind::National(_) => MaskName::Alphanumeric,
+        Kind::Url => MaskName::Url,
+        Kind::Login => MaskName::Username,
+        Kind::Birth | Kind::Money | Kind::Latitude | Kind::Longitude => MaskName::Digits,
         Kind::Prose => MaskName::Text,
         Kind::Neutral => MaskName::Keep,
     }
@@ -267,7 +306,7 @@ fn kind_of(column: &str) -> Option<Kind> {
     let words = words(column);
     let spaced = format!("_{}_", words.join("_"));
     let joined = words.concat();
-    if words.last().is_some_and(|word| word == "id") && !is_listed(Kind::Number, &spaced, &joined) {
+    if words.last().is_some_and(|word| word == "id") && !names_number(&spaced, &joined) {
         return Some(Kind::Neutral);
     }
     if words.len() > 1 && words.last().is_some_and(|word| ABOUT.contains(&word.as_str())) {
@@ -277,6 +316,11 @@ fn kind_of(column: &str) -> Option<Kind> {
         return Some(Kind::Neutral);
     }
     WORDS.iter().map(|&(kind, _)| kind).find(|&kind| is_listed(kind, &spaced, &joined))
+}
+
+/// True for `tax_id` and the like: numbers of a person that end as keys do.
+fn names_number(spaced: &str, joined: &str) -> bool {
+    is_listed(Kind::Number, spaced, joined) || is_listed(Kind::National("de"), spaced, joined)
 }
 
 fn is_listed(kind: Kind, spaced: &str, joined: &str) -> bool {
@@ -329,7 +373,13 @@ mod tests {
             ("telefon_privat", MaskName::Phone),
             ("shipping_address", MaskName::StreetAddress),
             ("ville", MaskName::City),
-            ("iban", MaskName::Alphanumeric),
+            ("iban", MaskName::Iban),
+            ("website", MaskName::Url),
+            ("user_name", MaskName::Username),
+            ("login", MaskName::Username),
+            ("card_number", MaskName::CreditCard),
+            ("ssn", MaskName::NationalId),
+            ("steuer_id", MaskName::NationalId),
             ("tax_id", MaskName::Alphanumeric),
             ("password_hash", MaskName::Redact),
             ("bemerkung", MaskName::Text),
@@ -342,6 +392,11 @@ mod tests {
             assert_eq!(mask(column, ValueType::Text), expected, "{column}");
             assert_eq!(guess(column, Some(ValueType::Text)).doubt, None, "{column}");
         }
+        assert_eq!(mask("pickup_lat", ValueType::Float8), MaskName::Latitude);
+        assert_eq!(mask("longitude", ValueType::Numeric), MaskName::Longitude);
+        assert_eq!(mask("card_number", ValueType::Int8), MaskName::CreditCard);
+        let ssn = guess("ssn", Some(ValueType::Text)).rule;
+        assert_eq!(ssn.options.country.as_deref(), Some("us"));
         assert_eq!(mask("geburtsdatum", ValueType::Date), MaskName::DateShift);
         assert_eq!(mask("born_at", ValueType::TimestampTz), MaskName::TimestampShift);
     }
@@ -369,8 +424,8 @@ mod tests {
             ("nets", ValueType::Cidr, MaskName::Ip),
             ("device", ValueType::Macaddr8, MaskName::Mac),
             ("photo", ValueType::Bytea, MaskName::Bytes),
-            ("location", ValueType::Point, MaskName::Numeric),
-            ("embedding", ValueType::Vector, MaskName::Numeric),
+            ("location", ValueType::Point, MaskName::Noise),
+            ("embedding", ValueType::Vector, MaskName::Noise),
             ("status", ValueType::Enum, MaskName::Keep),
             ("salary", ValueType::Money, MaskName::Integer),
             ("vorname", ValueType::Citext, MaskName::FirstName),

@@ -29,6 +29,22 @@ pub enum MaskName {
     Company,
     /// Word-like filler.
     Text,
+    /// A name to log in with.
+    Username,
+    /// An address in a reserved domain, with a path.
+    Url,
+    /// An account number with valid check digits.
+    Iban,
+    /// A card number in test ranges that passes the Luhn check.
+    CreditCard,
+    /// A national identity number of one country, valid or never issued.
+    NationalId,
+    /// The first and last characters, and others between them.
+    Partial,
+    /// Hexadecimal digits of the value's keyed hash.
+    Hash,
+    /// Blanks, or the type's zero.
+    Blank,
     /// One filler character throughout, or the type's zero.
     Redact,
     /// One given value, cut or padded.
@@ -37,10 +53,18 @@ pub enum MaskName {
     Digits,
     /// A keyed permutation of digits and letters, each within its class. Injective.
     Alphanumeric,
-    /// A keyed permutation of whole numbers with as many digits, or noise.
+    /// A keyed permutation of whole numbers with as many digits. Injective.
     Integer,
-    /// A keyed permutation of numbers with as many digits, or noise.
+    /// A keyed permutation of numbers with as many digits. Injective.
     Numeric,
+    /// A number nearby, at a distance of a stated distribution.
+    Noise,
+    /// A multiple of a number, or the start of a month, a year, ….
+    Bucket,
+    /// Degrees of latitude some metres away.
+    Latitude,
+    /// Degrees of longitude some metres away.
+    Longitude,
     /// A date some days away.
     DateShift,
     /// A timestamp or time some seconds away.
@@ -59,7 +83,7 @@ pub enum MaskName {
 
 impl MaskName {
     /// Every mask, in the order of the manual.
-    pub const ALL: [MaskName; 23] = [
+    pub const ALL: [MaskName; 35] = [
         MaskName::Keep,
         MaskName::FirstName,
         MaskName::LastName,
@@ -70,12 +94,24 @@ impl MaskName {
         MaskName::City,
         MaskName::Company,
         MaskName::Text,
+        MaskName::Username,
+        MaskName::Url,
+        MaskName::Iban,
+        MaskName::CreditCard,
+        MaskName::NationalId,
+        MaskName::Partial,
+        MaskName::Hash,
+        MaskName::Blank,
         MaskName::Redact,
         MaskName::Constant,
         MaskName::Digits,
         MaskName::Alphanumeric,
         MaskName::Integer,
         MaskName::Numeric,
+        MaskName::Noise,
+        MaskName::Bucket,
+        MaskName::Latitude,
+        MaskName::Longitude,
         MaskName::DateShift,
         MaskName::TimestampShift,
         MaskName::Uuid,
@@ -98,12 +134,24 @@ impl MaskName {
             MaskName::City => "city",
             MaskName::Company => "company",
             MaskName::Text => "text",
+            MaskName::Username => "username",
+            MaskName::Url => "url",
+            MaskName::Iban => "iban",
+            MaskName::CreditCard => "credit_card",
+            MaskName::NationalId => "national_id",
+            MaskName::Partial => "partial",
+            MaskName::Hash => "hash",
+            MaskName::Blank => "blank",
             MaskName::Redact => "redact",
             MaskName::Constant => "constant",
             MaskName::Digits => "digits",
             MaskName::Alphanumeric => "alphanumeric",
             MaskName::Integer => "integer",
             MaskName::Numeric => "numeric",
+            MaskName::Noise => "noise",
+            MaskName::Bucket => "bucket",
+            MaskName::Latitude => "latitude",
+            MaskName::Longitude => "longitude",
             MaskName::DateShift => "date_shift",
             MaskName::TimestampShift => "timestamp_shift",
             MaskName::Uuid => "uuid",
@@ -122,20 +170,31 @@ impl MaskName {
             | MaskName::LastName
             | MaskName::FullName
             | MaskName::StreetAddress
-            | MaskName::Email
             | MaskName::City
             | MaskName::Company
             | MaskName::Text => &["locale"],
+            MaskName::Email | MaskName::Username => &["locale", "unique"],
+            MaskName::NationalId => &["country"],
+            MaskName::Partial => &["keep_first", "keep_last"],
             MaskName::Constant => &["value"],
-            MaskName::Integer | MaskName::Numeric => &["noise"],
+            MaskName::Noise => &["share", "scale", "distribution"],
+            MaskName::Bucket => &["size", "unit"],
+            MaskName::Latitude | MaskName::Longitude => &["meters"],
             MaskName::DateShift => &["days"],
             MaskName::TimestampShift => &["seconds"],
             MaskName::Ip => &["keep_bits"],
             MaskName::Keep
             | MaskName::Phone
+            | MaskName::Url
+            | MaskName::Iban
+            | MaskName::CreditCard
+            | MaskName::Hash
+            | MaskName::Blank
             | MaskName::Redact
             | MaskName::Digits
             | MaskName::Alphanumeric
+            | MaskName::Integer
+            | MaskName::Numeric
             | MaskName::Uuid
             | MaskName::Mac
             | MaskName::Bytes

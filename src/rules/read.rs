@@ -1,5 +1,7 @@
 //! Rule file → rule set, with every problem found in one pass.
 
+mod options;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -7,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::nearest::{did_you_mean, nearest};
-use super::{ColumnRule, MaskName, MaskOptions, RuleSet, Unlisted, UnlistedDatabases};
+use super::{ColumnRule, MaskName, RuleSet, Unlisted, UnlistedDatabases};
 use crate::error::{Error, Refusal, Result};
 
 /// The version of the rule file's form that this program reads.
@@ -189,17 +191,6 @@ impl Reader<'_> {
         );
     }
 
-    fn option(&mut self, at: At<'_>, name: &str, value: &Value<'_>, options: &mut MaskOptions) {
-        match name {
-            "locale" => options.locale = self.string(at, value),
-            "value" => options.value = self.string(at, value),
-            "days" => options.days = self.whole(at, value),
-            "seconds" => options.seconds = self.whole(at, value),
-            "keep_bits" => options.keep_bits = self.whole(at, value),
-            _ => options.noise = self.number(at, value),
-        }
-    }
-
     fn mask(&mut self, at: At<'_>, value: &Value<'_>) -> Option<MaskName> {
         let name = self.string(at, value)?;
         let mask = name.parse().ok();
@@ -313,7 +304,8 @@ born = { mask = "date_shift", days = 30, domain = "birth" }
 first_name = { mask = "first_name", locale = "fr", confirm_check = true }
 id = { mask = "keep", accept_originals = true }
 "odd \"name" = { mask = "constant", value = "x\ty" }
-pay = { mask = "numeric", noise = 0.25 }
+pay = { mask = "noise", share = 0.25, distribution = "laplace" }
+phone = { mask = "partial", keep_first = 2, keep_last = 3 }
 seen = { mask = "timestamp_shift", seconds = 86400 }
 via = { mask = "ip", keep_bits = 16 }
 "#;
@@ -345,7 +337,7 @@ e = 5
 f = { mask = "date_shift", days = -3 }
 g = { mask = "constant" }
 h = { mask = "text", confirm_check = "yes", accept_originals = true }
-i = { mask = "numeric", noise = "much", domain = "" }
+i = { mask = "noise", share = "much", domain = "" }
 "#,
         );
         let lines: BTreeMap<usize, usize> =

@@ -148,10 +148,36 @@ pub struct MaskOptions {
     /// `constant`: the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// `integer`, `numeric`: noise of at most this share of the value (0.1 is ten per cent)
-    /// instead of a permutation.
+    /// `email`, `username`: a permutation, so that no two values mask to one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unique: bool,
+    /// `partial`: so many characters at the start stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub noise: Option<f64>,
+    pub keep_first: Option<u32>,
+    /// `partial`: so many characters at the end stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_last: Option<u32>,
+    /// `national_id`: whose numbers they are: `us`, `gb`, `fr`, `de`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// `noise`: the distance's scale as a share of the value (0.1 is ten per cent).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+    /// `noise`: the distance's scale as a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f64>,
+    /// `noise`: `uniform`, `laplace` or `gaussian`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<String>,
+    /// `bucket` on numbers: what they become multiples of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<f64>,
+    /// `bucket` on dates and times: `month`, `year`, ….
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// `latitude`, `longitude`: at most so many metres away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meters: Option<f64>,
     /// `ip`: so many bits of an address stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_bits: Option<u8>,

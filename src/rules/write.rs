@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{ColumnRule, LargeObjects, PartDefault, Parts, RuleSet, Unlisted, UnlistedDatabases};
+use super::{
+    ColumnRule, LargeObjects, MaskOptions, PartDefault, Parts, RuleSet, Unlisted, UnlistedDatabases,
+};
 
 impl RuleSet {
     /// The rule file that says the same, without the comments of the one that was read.
@@ -108,13 +110,7 @@ fn rule_value(rule: &ColumnRule) -> String {
             parts.push(format!("fields = {}", inline_table(lines)));
         }
     }
-    let options = &rule.options;
-    parts.extend(options.locale.as_ref().map(|locale| format!("locale = {}", string(locale))));
-    parts.extend(options.days.map(|days| format!("days = {days}")));
-    parts.extend(options.seconds.map(|seconds| format!("seconds = {seconds}")));
-    parts.extend(options.value.as_ref().map(|value| format!("value = {}", string(value))));
-    parts.extend(options.noise.map(|noise| format!("noise = {noise:?}")));
-    parts.extend(options.keep_bits.map(|bits| format!("keep_bits = {bits}")));
+    parts.extend(options(&rule.options));
     parts.extend(rule.domain.as_ref().map(|domain| format!("domain = {}", string(domain))));
     parts.extend(rule.confirm_check.then(|| "confirm_check = true".to_owned()));
     parts.extend(rule.accept_originals.then(|| "accept_originals = true".to_owned()));
@@ -136,6 +132,47 @@ fn default_entry(default: &PartDefault) -> Option<String> {
         PartDefault::Deny => None,
         PartDefault::Rule(rule) => Some(format!("default = {}", rule_value(rule))),
     }
+}
+
+/// A mask's options, each as `name = value`.
+fn options(options: &MaskOptions) -> Vec<String> {
+    let MaskOptions {
+        locale,
+        days,
+        seconds,
+        value,
+        unique,
+        keep_first,
+        keep_last,
+        country,
+        share,
+        scale,
+        distribution,
+        size,
+        unit,
+        meters,
+        keep_bits,
+    } = options;
+    let text = |text: &Option<String>| text.as_deref().map(string);
+    let number = |number: &Option<f64>| number.map(|number| format!("{number:?}"));
+    let written = [
+        ("locale", text(locale)),
+        ("days", days.map(|days| days.to_string())),
+        ("seconds", seconds.map(|seconds| seconds.to_string())),
+        ("value", text(value)),
+        ("unique", unique.then(|| "true".to_owned())),
+        ("keep_first", keep_first.map(|count| count.to_string())),
+        ("keep_last", keep_last.map(|count| count.to_string())),
+        ("country", text(country)),
+        ("share", number(share)),
+        ("scale", number(scale)),
+        ("distribution", text(distribution)),
+        ("size", number(size)),
+        ("unit", text(unit)),
+        ("meters", number(meters)),
+        ("keep_bits", keep_bits.map(|bits| bits.to_string())),
+    ];
+    written.into_iter().filter_map(|(name, value)| Some(format!("{name} = {}", value?))).collect()
 }
 
 /// A TOML key, quoted where it has to be.

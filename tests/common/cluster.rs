@@ -139,13 +139,6 @@ impl Cluster {
         control[16] == DB_SHUTDOWNED
     }
 
-    /// What `pg_controldata` says under a heading.
-    pub(crate) fn control(&self, heading: &str) -> String {
-        let text = must(self.servers.program("pg_controldata").arg("-D").arg(&self.data));
-        let line = text.lines().find(|line| line.starts_with(heading)).unwrap_or_default();
-        line.rsplit(':').next().unwrap_or_default().trim().to_owned()
-    }
-
     /// `pg_basebackup` of the running server into a cluster of its own.
     pub(crate) fn base_backup(&self, sandbox: &Sandbox, name: &str) -> Cluster {
         let data = sandbox.postgres_dir(format!("{name}.d")).join("data");

@@ -19,16 +19,24 @@ pub(crate) fn assert_all_judges_pass(
     assert_same_layout(raw, clone, rules);
     assert_foreign_keys_hold(clone);
     for database in clone.databases() {
-        let findings = verify_heapam_findings(clone, &database);
-        assert!(findings.is_empty(), "verify_heapam in {database}: {findings:#?}");
         let doubles = duplicates_in_unique_indexes(clone, &database);
         assert!(doubles.is_empty(), "{database}: not unique any more: {doubles:?}");
+    }
+    assert_checkers_find_nothing(snapshot, clone);
+}
+
+/// Asks PostgreSQL's own checkers about a snapshot and a clone of it.
+#[track_caller]
+pub(crate) fn assert_checkers_find_nothing(snapshot: &Snapshot, clone: &Clone) {
+    for database in clone.databases() {
+        let findings = verify_heapam_findings(clone, &database);
+        assert!(findings.is_empty(), "verify_heapam in {database}: {findings:#?}");
     }
     let servers = Servers::tested();
     if servers.major() >= 14 {
         assert_eq!(pg_amcheck_findings(&servers, clone), None, "pg_amcheck");
     }
-    if servers.have_pg_checksums() && raw.value("postgres", "SHOW data_checksums") == "on" {
+    if servers.have_pg_checksums() && clone.value("postgres", "SHOW data_checksums") == "on" {
         assert_eq!(checksum_findings(&servers, &snapshot.data()), None, "pg_checksums");
     }
 }
@@ -42,7 +50,7 @@ pub(crate) fn checksum_findings(servers: &Servers, data: &Path) -> Option<String
 }
 
 /// What `pg_amcheck --all --heapallindexed` has against a clone.
-pub(crate) fn pg_amcheck_findings(servers: &Servers, clone: &Clone) -> Option<String> {
+fn pg_amcheck_findings(servers: &Servers, clone: &Clone) -> Option<String> {
     let mut command = servers.program("pg_amcheck");
     command.args(["--all", "--heapallindexed", "--install-missing", "--no-strict-names"]);
     command.args(["-h", &clone.host(), "-p", &clone.port().to_string(), "-U", &clone.user()]);

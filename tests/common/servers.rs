@@ -88,12 +88,17 @@ impl Servers {
         self.major <= 16 || self.are_debians()
     }
 
-    /// True if there is a `pg_basebackup` that a server of this major answers: npm has none, and
-    /// Debian's knows no newer servers. Says so if there is none.
-    pub(crate) fn take_base_backups(&self) -> bool {
+    /// True if they compress with lz4: npm's are built without.
+    pub(crate) fn have_lz4(&self) -> bool {
+        self.are_debians()
+    }
+
+    /// True if `pg_basebackup` and `pg_dump` know these servers: npm has none, and Debian's know no
+    /// newer ones. Says so if not.
+    pub(crate) fn known_to_clients(&self) -> bool {
         let yes = self.major <= DEBIAN;
         if !yes {
-            eprintln!("skipped: no pg_basebackup for PostgreSQL {}", self.major);
+            eprintln!("skipped: no pg_basebackup and pg_dump for PostgreSQL {}", self.major);
         }
         yes
     }

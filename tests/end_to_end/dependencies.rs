@@ -1,11 +1,9 @@
 //! What hangs together: trees of tables, keys, indexes, generated columns, databases, and large
 //! objects.
 
-use std::process::Command;
-
 use crate::common::{
     Base, Clone, Cluster, Needles, Outcome, Pool, Queries, Rules, Sandbox, Servers, Snapshot,
-    checksum_findings, pg_amcheck_findings, verify_heapam_findings,
+    assert_checkers_find_nothing, dump,
 };
 
 /// A stopped cluster in which statements have run, and a pool.
@@ -46,20 +44,13 @@ impl Scene {
         let rules = Rules::write(&self.sandbox, "rules.toml", &format!("version = 1\n{rules}"));
         let snapshot = self.pool.snapshot(self.raw.source(), rules.path(), &[]);
         let clone = self.pool.clone_of(&snapshot.id, &[]);
-        for database in clone.databases() {
-            let findings = verify_heapam_findings(&clone, &database);
-            assert!(findings.is_empty(), "{database}: {findings:#?}");
-        }
-        assert_eq!(pg_amcheck_findings(&Servers::debian(), &clone), None);
-        if self.raw.control("Data page checksum version") != "0" {
-            assert_eq!(checksum_findings(&Servers::debian(), &snapshot.data()), None);
-        }
+        assert_checkers_find_nothing(&snapshot, &clone);
         (snapshot, clone)
     }
 }
 
 #[track_caller]
-fn assert_gone(snapshot: &Snapshot, originals: &[String]) {
+pub(crate) fn assert_gone(snapshot: &Snapshot, originals: &[String]) {
     let mut needles = Needles::new();
     let taken = originals.iter().filter(|original| needles.add(original, original.as_bytes()));
     assert!(taken.count() > 0, "nothing to look for");
@@ -129,7 +120,11 @@ fn trees_of_tables_and_keys_across_schemas_are_masked_as_one() {
 
 #[test]
 fn indexes_of_every_access_method_find_what_the_tables_hold() {
-    let scene = Scene::new(&[(
+    let statistics = match Servers::tested().major() {
+        13 => "CREATE STATISTICS t_stats ON code, note FROM t",
+        _ => "CREATE STATISTICS t_stats ON code, note, (lower(code)) FROM t",
+    };
+    let tables = (
         "postgres",
         "CREATE TABLE t (id int PRIMARY KEY, code text NOT NULL, note text, born date,
              EXCLUDE USING hash (code WITH =));
@@ -143,11 +138,10 @@ fn indexes_of_every_access_method_find_what_the_tables_hold() {
          CREATE INDEX t_spgist ON t USING spgist (code);
          CREATE INDEX t_brin ON t USING brin (born, code);
          CREATE INDEX t_include ON t (id) INCLUDE (note);
-         CREATE STATISTICS t_stats ON code, note, (lower(code)) FROM t;
          INSERT INTO t SELECT i, 'Code-' || i, 'note number ' || i % 500, date '1950-01-01' + i
-             FROM generate_series(1, 4000) AS i;
-         ANALYZE t",
-    )]);
+             FROM generate_series(1, 4000) AS i",
+    );
+    let scene = Scene::new(&[tables, ("postgres", statistics), ("postgres", "ANALYZE t")]);
     let (snapshot, clone) = scene.masked(
         "[databases.postgres.tables.\"public.t\"]
          id = \"keep\"\ncode = { mask = \"alphanumeric\", confirm_check = true }\nnote = \"text\"
@@ -316,6 +310,10 @@ fn databases_without_a_section_are_refused_or_dropped_with_all_they_hold() {
 
 #[test]
 fn large_objects_are_refused_blanked_with_their_sizes_or_kept() {
+    let lz4 = match Servers::tested().have_lz4() {
+        true => "ALTER DATABASE postgres SET default_toast_compression = 'lz4'",
+        false => "SELECT 'pglz is all there is'",
+    };
     let scene = Scene::new(&[
         (
             "postgres",
@@ -330,8 +328,11 @@ fn large_objects_are_refused_blanked_with_their_sizes_or_kept() {
         ("postgres", "DELETE FROM files WHERE id = 20"),
         (
             "postgres",
-            "SET default_toast_compression = 'lz4';
-             INSERT INTO files SELECT 21, lo_from_bytea(0, convert_to(
+            lz4,
+        ),
+        (
+            "postgres",
+            "INSERT INTO files SELECT 21, lo_from_bytea(0, convert_to(
                  (SELECT string_agg(md5((g % 3)::text) || g, 'zqlz4 ') FROM generate_series(1, 300) g),
                  'UTF8'))",
         ),
@@ -397,86 +398,4 @@ fn unlogged_tables_are_masked_temporary_files_gone_and_policies_hide_nothing() {
     let policies = "SELECT count(*) FROM pg_policy JOIN pg_class c ON c.oid = polrelid
                     WHERE relrowsecurity AND relforcerowsecurity";
     assert_eq!(clone.value("postgres", policies), "1");
-}
-
-fn drops_blanks_and_computes_on(major: u16) {
-    let sandbox = Sandbox::new();
-    let servers = Servers::npm(major);
-    let mut raw = servers.init(&sandbox, "raw", &["--data-checksums"]);
-    raw.start();
-    raw.exec("postgres", "CREATE DATABASE gone");
-    raw.exec(
-        "postgres",
-        "CREATE DATABASE old ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
-    );
-    raw.exec(
-        "gone",
-        "CREATE TABLE t AS SELECT 'zqsecret row ' || i AS a FROM generate_series(1, 99) i",
-    );
-    raw.exec(
-        "old",
-        "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql
-             AS 'BEGIN RAISE EXCEPTION ''fired''; END';
-         CREATE TABLE t (id int PRIMARY KEY, name text,
-             large text GENERATED ALWAYS AS (upper(name)) STORED);
-         CREATE TRIGGER tell BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION tell();
-         ALTER TABLE t ENABLE ALWAYS TRIGGER tell;
-         CREATE INDEX ON t (large);
-         INSERT INTO t SELECT i, 'jérôme original ' || i FROM generate_series(1, 500) AS i;
-         SELECT lo_from_bytea(0, convert_to(repeat('zqlarge object', 900), 'UTF8'))",
-    );
-    if major >= 18 {
-        raw.exec("old", "ALTER TABLE t ADD seen text GENERATED ALWAYS AS (name || '!') VIRTUAL");
-    }
-    raw.stop();
-    let text = "version = 1\nunlisted_databases = \"drop\"\n\
-                [databases.old]\nlarge_objects = \"blank\"\n\
-                [databases.old.tables.\"public.t\"]\n\
-                id = \"keep\"\nname = \"text\"\nallow_relayout = true\n";
-    let rules = Rules::write(&sandbox, "rules.toml", text);
-    let mut pool = Pool::new(&sandbox);
-    pool.env.push(("THINVEIL_PG_BIN".into(), servers.bin().to_str().unwrap().to_owned()));
-    let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
-    let mut originals = vec!["zqsecret row".to_owned(), "zqlarge object".to_owned()];
-    originals.extend((100..=500).map(|i| format!("original {i}")));
-    originals.extend((100..=500).map(|i| format!("ORIGINAL {i}")));
-    assert_gone(&snapshot, &originals);
-    let clone = pool.clone_of(&snapshot.id, &[]);
-    assert_eq!(clone.databases(), ["old", "postgres"]);
-    assert_eq!(verify_heapam_findings(&clone, "old"), Vec::<String>::new());
-    let masked = "SELECT count(*) FROM t WHERE large = upper(name) AND octet_length(name) > 16
-                  AND name !~* 'original'";
-    assert_eq!(clone.value("old", masked), "500");
-    let object =
-        "SELECT length(lo_get(oid)) || ' ' || (lo_get(oid) = decode(repeat('00', 12600), 'hex'))
-                  FROM pg_largeobject_metadata";
-    assert_eq!(clone.value("old", object), "12600 true");
-    if major >= 18 {
-        assert_eq!(clone.value("old", "SELECT count(*) FROM t WHERE seen = name || '!'"), "500");
-    }
-}
-
-#[test]
-fn the_oldest_major_drops_blanks_and_computes() {
-    drops_blanks_and_computes_on(13);
-}
-
-#[test]
-fn the_newest_major_drops_blanks_and_computes() {
-    drops_blanks_and_computes_on(18);
-}
-
-pub(crate) fn client_program(clone: &Clone, name: &str, database: &str) -> Command {
-    let mut command = Servers::debian().program(name);
-    command.args(["-h", &clone.host(), "-p", &clone.port().to_string(), "-U", &clone.user()]);
-    command.args(["-d", database]).env("PGPASSWORD", &clone.password);
-    command
-}
-
-/// What `pg_dump` writes.
-#[track_caller]
-pub(crate) fn dump(clone: &Clone, database: &str, arguments: &[&str]) -> Vec<u8> {
-    let output = client_program(clone, "pg_dump", database).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
 }

@@ -7,8 +7,10 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod audit_log;
 mod clones;
 mod command_line;
+mod confinement;
 mod dependencies;
 mod drivers;
 mod encodings;

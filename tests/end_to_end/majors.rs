@@ -5,6 +5,7 @@ use crate::common::{
     Needles, Pool, Queries, Rules, Sandbox, Servers, assert_foreign_keys_hold, assert_same_layout,
     originals_of, verify_heapam_findings,
 };
+use crate::dependencies::assert_gone;
 
 fn masks_a_cluster_of(major: u16) {
     let sandbox = Sandbox::new();
@@ -85,4 +86,71 @@ fn postgresql_17_is_masked_and_cloned() {
 #[test]
 fn postgresql_18_is_masked_and_cloned() {
     masks_a_cluster_of(18);
+}
+
+fn drops_blanks_and_computes_on(major: u16) {
+    let sandbox = Sandbox::new();
+    let servers = Servers::npm(major);
+    let mut raw = servers.init(&sandbox, "raw", &["--data-checksums"]);
+    raw.start();
+    raw.exec("postgres", "CREATE DATABASE gone");
+    raw.exec(
+        "postgres",
+        "CREATE DATABASE old ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
+    );
+    raw.exec(
+        "gone",
+        "CREATE TABLE t AS SELECT 'zqsecret row ' || i AS a FROM generate_series(1, 99) i",
+    );
+    raw.exec(
+        "old",
+        "CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql
+             AS 'BEGIN RAISE EXCEPTION ''fired''; END';
+         CREATE TABLE t (id int PRIMARY KEY, name text,
+             large text GENERATED ALWAYS AS (upper(name)) STORED);
+         CREATE TRIGGER tell BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION tell();
+         ALTER TABLE t ENABLE ALWAYS TRIGGER tell;
+         CREATE INDEX ON t (large);
+         INSERT INTO t SELECT i, 'jérôme original ' || i FROM generate_series(1, 500) AS i;
+         SELECT lo_from_bytea(0, convert_to(repeat('zqlarge object', 900), 'UTF8'))",
+    );
+    if major >= 18 {
+        raw.exec("old", "ALTER TABLE t ADD seen text GENERATED ALWAYS AS (name || '!') VIRTUAL");
+    }
+    raw.stop();
+    let text = "version = 1\nunlisted_databases = \"drop\"\n\
+                [databases.old]\nlarge_objects = \"blank\"\n\
+                [databases.old.tables.\"public.t\"]\n\
+                id = \"keep\"\nname = \"text\"\nallow_relayout = true\n";
+    let rules = Rules::write(&sandbox, "rules.toml", text);
+    let mut pool = Pool::new(&sandbox);
+    pool.env.push(("THINVEIL_PG_BIN".into(), servers.bin().to_str().unwrap().to_owned()));
+    let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
+    let mut originals = vec!["zqsecret row".to_owned(), "zqlarge object".to_owned()];
+    originals.extend((100..=500).map(|i| format!("original {i}")));
+    originals.extend((100..=500).map(|i| format!("ORIGINAL {i}")));
+    assert_gone(&snapshot, &originals);
+    let clone = pool.clone_of(&snapshot.id, &[]);
+    assert_eq!(clone.databases(), ["old", "postgres"]);
+    assert_eq!(verify_heapam_findings(&clone, "old"), Vec::<String>::new());
+    let masked = "SELECT count(*) FROM t WHERE large = upper(name) AND octet_length(name) > 16
+                  AND name !~* 'original'";
+    assert_eq!(clone.value("old", masked), "500");
+    let object =
+        "SELECT length(lo_get(oid)) || ' ' || (lo_get(oid) = decode(repeat('00', 12600), 'hex'))
+                  FROM pg_largeobject_metadata";
+    assert_eq!(clone.value("old", object), "12600 true");
+    if major >= 18 {
+        assert_eq!(clone.value("old", "SELECT count(*) FROM t WHERE seen = name || '!'"), "500");
+    }
+}
+
+#[test]
+fn the_oldest_major_drops_blanks_and_computes() {
+    drops_blanks_and_computes_on(13);
+}
+
+#[test]
+fn the_newest_major_drops_blanks_and_computes() {
+    drops_blanks_and_computes_on(18);
 }

@@ -37,7 +37,7 @@ fn a_crashed_cluster_is_recovered_and_masked() {
 
 #[test]
 fn a_standbys_directory_is_masked() {
-    if !Servers::tested().take_base_backups() {
+    if !Servers::tested().known_to_clients() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -69,7 +69,7 @@ fn a_standbys_directory_is_masked() {
 
 #[test]
 fn a_base_backup_directory_is_masked() {
-    if !Servers::tested().take_base_backups() {
+    if !Servers::tested().known_to_clients() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -89,7 +89,7 @@ fn a_base_backup_directory_is_masked() {
 
 #[test]
 fn a_live_server_is_masked_by_connection_string_and_by_url() {
-    if !Servers::tested().take_base_backups() {
+    if !Servers::tested().known_to_clients() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -107,7 +107,7 @@ fn a_live_server_is_masked_by_connection_string_and_by_url() {
 
 #[test]
 fn a_password_in_a_connection_string_is_shown_nowhere() {
-    if !Servers::tested().take_base_backups() {
+    if !Servers::tested().known_to_clients() {
         return;
     }
     let sandbox = Sandbox::new();
@@ -181,6 +181,36 @@ fn tablespaces_are_carried_and_every_clone_has_its_own() {
     assert_eq!(two.value("postgres", "SELECT count(*) FROM people"), "3000");
     let third = pool.clone_of(&snapshot.id, &[]);
     assert_eq!(third.value("postgres", "SELECT count(*) FROM people"), "3000");
+}
+
+#[test]
+fn a_tablespace_that_replayed_wal_creates_stays_within_the_volume() {
+    // Without a table in it, nothing but the link tells.
+    let table = "CREATE TABLE people (id integer) TABLESPACE fast;
+                 INSERT INTO people SELECT * FROM generate_series(1, 3000)";
+    for work in ["SELECT 1", table] {
+        let sandbox = Sandbox::new();
+        let mut raw = Base::Empty.copy(&sandbox, "raw");
+        let place = sandbox.postgres_dir("space");
+        raw.start();
+        raw.exec("postgres", "CHECKPOINT");
+        raw.exec("postgres", &format!("CREATE TABLESPACE fast LOCATION '{}'", place.display()));
+        raw.exec("postgres", work);
+        raw.crash();
+        let rules = Rules::write(&sandbox, "rules.toml", "version = 1\nunlisted = \"keep\"");
+        let before = crate::common::tree_digest(&place);
+        let pool = Pool::new(&sandbox);
+        let refusals = pool.try_snapshot(raw.source(), rules.path(), &[]).refusals();
+        assert_eq!(before, crate::common::tree_digest(&place), "production was written to");
+        assert_eq!(refusals.len(), 1, "{refusals:?}");
+        assert_eq!(refusals[0]["code"], "tablespace_in_wal");
+        assert!(refusals[0]["message"].as_str().unwrap().contains(place.to_str().unwrap()));
+        assert_eq!(pool.remains(), Vec::<String>::new());
+        // What the remedy says.
+        raw.start();
+        raw.stop();
+        pool.snapshot(raw.source(), rules.path(), &[]);
+    }
 }
 
 #[test]

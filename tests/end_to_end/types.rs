@@ -1,6 +1,6 @@
 //! Every scalar type, masked in place and read back: PostgreSQL's own functions are the judge.
 
-use crate::common::{Base, Pool, Queries, Rules, Sandbox, assert_all_judges_pass};
+use crate::common::{Base, Pool, Queries, Rules, Sandbox, Servers, assert_all_judges_pass};
 
 /// A column of the table: its type, its rule, a value made of `g`, and values at the type's ends.
 struct Column {
@@ -33,7 +33,7 @@ const COLUMNS: &[Column] = &[
     column(
         "l",
         "pg_lsn",
-        "{ mask = \"integer\", noise = 0.5 }",
+        "{ mask = \"noise\", share = 0.5 }",
         "'1/' || to_hex(65536 * g)",
         &["0/0", "FFFFFFFF/FFFFFFFF"],
     ),
@@ -126,56 +126,56 @@ const COLUMNS: &[Column] = &[
     column(
         "p",
         "point",
-        "\"numeric\"",
+        "\"noise\"",
         "point(g + 0.25, -g)",
         &["(NaN,Infinity)", "(0,-0)", "(1.7976931348623157e308,5e-324)"],
     ),
     column(
         "ls",
         "lseg",
-        "\"numeric\"",
+        "\"noise\"",
         "lseg(point(g, 1), point(2, g))",
         &["[(1,2),(1,2)]", "[(-Infinity,0),(0,NaN)]"],
     ),
     column(
         "bx",
         "box",
-        "\"numeric\"",
+        "\"noise\"",
         "box(point(g, 1), point(2.5, g))",
         &["(NaN,1),(2,3)", "(1,1),(1,1)", "(9.99,9.98),(9.97,9.96)", "(-3,-4),(-5,-0)"],
     ),
     column(
         "li",
         "line",
-        "{ mask = \"numeric\", noise = 1 }",
+        "{ mask = \"noise\", share = 1 }",
         "'{' || g || ',-1.5,' || 3 * g || '}'",
         &["{0.0000011,0,5}", "{0,-0.000001001,0}", "{NaN,1,Infinity}"],
     ),
     column(
         "pa",
         "path",
-        "\"numeric\"",
+        "\"noise\"",
         "'[(1,2),(' || g || ',4)]'",
         &["((1,2))", "((0,0),(NaN,1),(-Infinity,-0))"],
     ),
     column(
         "po",
         "polygon",
-        "\"numeric\"",
+        "\"noise\"",
         "'((1,2),(' || g || ',4),(5.5,-' || g || '))'",
         &["((1,2))", "((0,-0),(-0,0),(NaN,2))"],
     ),
     column(
         "ci2",
         "circle",
-        "\"numeric\"",
+        "\"noise\"",
         "circle(point(g, 2), 3 + g)",
         &["<(0,0),0>", "<(1,2),NaN>", "<(1,2),Infinity>"],
     ),
     column(
         "cu",
         "cube",
-        "{ mask = \"numeric\", noise = 1 }",
+        "{ mask = \"noise\", share = 1 }",
         "cube(ARRAY[g, 2.5]::float8[], ARRAY[g + 1, 7]::float8[])",
         &["()", "(1,2,3)", "(9.9),(9.98)", "(5),(-5)", "(99.1,9.1),(99.2,9.2)"],
     ),
@@ -242,7 +242,7 @@ const ADDED: &[(&str, &str, &str, &str)] = &[
     ("late_net", "inet", "\"ip\"", "198.51.100.77"),
     ("late_span", "interval", "\"timestamp_shift\"", "3 days 04:05:06"),
     ("late_mac", "macaddr", "\"mac\"", "00:1b:63:84:45:e6"),
-    ("late_spot", "polygon", "\"numeric\"", "((1,2),(3,4))"),
+    ("late_spot", "polygon", "\"noise\"", "((1,2),(3,4))"),
     ("late_mood", "mood", "\"enum\"", "fine"),
     ("late_bytes", "bytea", "\"bytes\"", "\\x0102030405"),
     ("late_lsn", "pg_lsn", "\"integer\"", "16B/374D848"),
@@ -262,7 +262,10 @@ fn table(name: &str, columns: &[&Column]) -> String {
         declared.join(", "),
         values.join(", "),
     );
-    for (column, end) in columns.iter().flat_map(|c| c.ends.iter().map(move |end| (c, end))) {
+    // Servers before 15 store longer intervals than they read.
+    let readable = |end: &str| Servers::tested().major() >= 15 || !end.contains("2562047788:");
+    let ends = columns.iter().flat_map(|c| c.ends.iter().map(move |end| (c, end)));
+    for (column, end) in ends.filter(|(_, end)| readable(end)) {
         sql += &format!("INSERT INTO {name} (id, {}) SELECT max(id) + 1, ", column.name);
         sql += &format!("'{end}'::{} FROM {name};\n", column.type_name);
     }

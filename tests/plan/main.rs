@@ -273,7 +273,7 @@ tags = "integer"
 tier = "alphanumeric"
 referrer = "integer"
 [databases.shop.tables."crm.orders"]
-id = { mask = "integer", noise = 0.1 }
+id = { mask = "noise", share = 0.1 }
 [databases.shop.tables."crm.lines"]
 order_id = "keep"
 customer_id = "keep"
@@ -288,7 +288,7 @@ who = "last_name"
 code = "alphanumeric"
 n = "keep"
 [databases.shop.tables."public.booking"]
-room = { mask = "integer", noise = 0.5 }
+room = { mask = "noise", share = 0.5 }
 "#;
 
 fn names_every_problem(catalog: &Catalog) {

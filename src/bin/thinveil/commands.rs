@@ -10,6 +10,7 @@ use clap::CommandFactory;
 use indicatif::HumanBytes;
 use serde_json::json;
 use thinveil::Error;
+use thinveil::cluster::sandbox::Confinement;
 use thinveil::mask::MaskKey;
 use thinveil::plan::suggest;
 use thinveil::pool::{CloneRequest, Pool, SnapshotOptions, Source};
@@ -21,7 +22,7 @@ use crate::Failure;
 use crate::args::{
     Arguments, CloneVerb, Key, KeyArguments, Noun, PoolVerb, Rules, SnapshotVerb, SourceArguments,
 };
-use crate::output::{Output, clone_text, lines, snapshot_text, state, table};
+use crate::output::{Output, clone_text, confinement_text, lines, snapshot_text, state, table};
 use crate::progress::Bars;
 
 type Result<T> = std::result::Result<T, Failure>;
@@ -85,6 +86,21 @@ impl Context<'_> {
         Ok(pool)
     }
 
+    /// Opens the pool for a verb that starts servers, and says so if nothing confines them.
+    fn open_for_servers(&self) -> Result<Pool> {
+        if Confinement::offered() == Confinement::None {
+            eprintln!("thinveil: {}", confinement_text(Confinement::None));
+        }
+        self.open()
+    }
+
+    /// Opens the pool for a verb that changes nothing there, and notes it in the log.
+    fn open_to_read(&self, verb: &str, object: &str) -> Result<Pool> {
+        let pool = self.open()?;
+        pool.audit(verb, object, &[])?;
+        Ok(pool)
+    }
+
     fn new_key(&self, file: Option<&Path>) -> Result<()> {
         let key = MaskKey::generate()?;
         let hex = key.to_hex();
@@ -132,11 +148,12 @@ impl Context<'_> {
                 })
             }
             PoolVerb::Status => {
-                let status = self.open()?.status()?;
+                let status = self.open_to_read("pool status", "")?.status()?;
                 self.output.result(&status, || {
                     lines(&[
                         ("pool", status.dir.display().to_string()),
                         ("driver", status.driver.to_string()),
+                        ("confinement", confinement_text(status.confinement).to_owned()),
                         ("snapshots", status.snapshots.to_string()),
                         ("clones", status.clones.to_string()),
                         ("being made", status.staging.to_string()),
@@ -182,14 +199,16 @@ impl Context<'_> {
         match verb {
             Rules::Suggest { source } => {
                 let from = Source::parse(&source.source);
-                let staged = self.open()?.stage(&from, self.options(source))?;
+                let pool = self.open_to_read("rules suggest", &from.to_string())?;
+                let staged = pool.stage(&from, self.options(source))?;
                 let text = suggest(&staged.catalog()?);
                 self.output.result(&json!({ "rules": text }), || text.clone())
             }
             Rules::Check { source, rules } => {
                 let rules = read_rules(rules)?;
                 let from = Source::parse(&source.source);
-                let planned = self.open()?.stage(&from, self.options(source))?.plan(&rules)?;
+                let pool = self.open_to_read("rules check", &from.to_string())?;
+                let planned = pool.stage(&from, self.options(source))?.plan(&rules)?;
                 let plan = planned.mask_plan();
                 let relations = plan.databases.iter().flat_map(|database| &database.relations);
                 let masked = relations.clone().filter(|relation| relation.is_masked()).count();
@@ -212,9 +231,12 @@ impl Context<'_> {
     fn snapshot(&self, verb: SnapshotVerb) -> Result<()> {
         match verb {
             SnapshotVerb::Create { source, rules, key, name, threads } => {
-                let rules = read_rules(&rules)?;
                 let key = read_key(&key)?;
-                let pool = self.open()?;
+                let pool = self.open_for_servers()?;
+                let text = read_text(&rules)?;
+                let object = name.clone().unwrap_or_default();
+                let rules =
+                    pool.logged("snapshot create", &object, || RuleSet::from_toml(&text))?;
                 let options = SnapshotOptions { name, threads, ..self.options(&source) };
                 let snapshot = pool
                     .stage(&Source::parse(&source.source), options)?
@@ -227,7 +249,7 @@ impl Context<'_> {
                 self.output.result(manifest, || snapshot_text(manifest))
             }
             SnapshotVerb::List => {
-                let snapshots = self.open()?.snapshots()?;
+                let snapshots = self.open_to_read("snapshot list", "")?.snapshots()?;
                 let manifests: Vec<_> = snapshots.iter().map(|s| s.manifest()).collect();
                 self.output.result(&manifests, || {
                     let rows = manifests.iter().map(|manifest| {
@@ -244,12 +266,12 @@ impl Context<'_> {
                 })
             }
             SnapshotVerb::Show { id } => {
-                let snapshot = self.open()?.snapshot(&id)?;
+                let snapshot = self.open_to_read("snapshot show", &id)?.snapshot(&id)?;
                 let manifest = snapshot.manifest();
                 self.output.result(manifest, || snapshot_text(manifest))
             }
             SnapshotVerb::Audit { id } => {
-                let snapshot = self.open()?.snapshot(&id)?;
+                let snapshot = self.open_to_read("snapshot audit", &id)?.snapshot(&id)?;
                 let manifest = snapshot.manifest();
                 let audit = manifest.extra.get("audit").cloned().unwrap_or_default();
                 let value = json!({
@@ -311,7 +333,8 @@ impl Context<'_> {
                     cancel: self.cancel.clone(),
                     ..CloneRequest::default()
                 };
-                let created = self.open()?.snapshot(&snapshot)?.create_clone(request)?;
+                let created =
+                    self.open_for_servers()?.snapshot(&snapshot)?.create_clone(request)?;
                 let view = created.clone.view()?;
                 let mut value = serde_json::to_value(&view)
                     .map_err(|error| Error::invalid(format!("the result is no JSON: {error}")))?;
@@ -330,7 +353,7 @@ impl Context<'_> {
                 })
             }
             CloneVerb::List => {
-                let clones = self.open()?.clones()?;
+                let clones = self.open_to_read("clone list", "")?.clones()?;
                 let views: Vec<_> =
                     clones.iter().map(|clone| clone.view()).collect::<thinveil::Result<_>>()?;
                 self.output.result(&views, || {
@@ -347,12 +370,12 @@ impl Context<'_> {
                     table(["ID", "NAME", "SNAPSHOT", "STATE", "PORT", "OWN"], rows.collect())
                 })
             }
-            CloneVerb::Show { id } => show(&self.open()?.find_clone(&id)?),
-            CloneVerb::Start { id } => show(&self.open()?.find_clone(&id)?.start()?),
+            CloneVerb::Show { id } => show(&self.open_to_read("clone show", &id)?.find_clone(&id)?),
+            CloneVerb::Start { id } => show(&self.open_for_servers()?.find_clone(&id)?.start()?),
             CloneVerb::Stop { id } => show(&self.open()?.find_clone(&id)?.stop()?),
             CloneVerb::Reset { id, password_stdin } => {
                 let password = password_stdin.then(read_password).transpose()?;
-                show(&self.open()?.find_clone(&id)?.reset(password, &self.cancel)?)
+                show(&self.open_for_servers()?.find_clone(&id)?.reset(password, &self.cancel)?)
             }
             CloneVerb::Destroy { id } => {
                 let clone = self.open()?.find_clone(&id)?;
@@ -367,8 +390,11 @@ impl Context<'_> {
 }
 
 fn read_rules(path: &Path) -> Result<RuleSet> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read the rule file", path))?;
-    Ok(RuleSet::from_toml(&text)?)
+    Ok(RuleSet::from_toml(&read_text(path)?)?)
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    Ok(std::fs::read_to_string(path).map_err(Error::io("read the rule file", path))?)
 }
 
 fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {

@@ -6,6 +6,7 @@ use indicatif::HumanBytes;
 use serde::Serialize;
 use serde_json::{Value, json};
 use thinveil::Error;
+use thinveil::cluster::sandbox::Confinement;
 use thinveil::pool::{CloneView, Manifest};
 
 use crate::Failure;
@@ -145,5 +146,16 @@ pub(crate) fn state(view: &CloneView) -> String {
     match serde_json::to_value(view.state) {
         Ok(Value::String(state)) => state,
         _ => String::new(),
+    }
+}
+
+/// What keeps servers to their volumes.
+pub(crate) fn confinement_text(confinement: Confinement) -> &'static str {
+    match confinement {
+        Confinement::Full => "full: Landlock keeps servers to their volumes",
+        Confinement::Partial => "partial: Landlock keeps servers' files to their volumes",
+        Confinement::None => {
+            "this kernel has no Landlock: nothing but file permissions keeps a server to its volume"
+        }
     }
 }

@@ -85,11 +85,14 @@ impl<'a> Finder<'a> {
                 self.hang(hooks[1], node[1])?;
                 return (best.len >= self.min_match).then_some(best);
             };
-            let side = usize::from(theirs >= ours);
-            self.hang(hooks[side], candidate)?;
-            hooks[side] = (earlier & mask, 1 - side);
-            common[side] = len;
-            candidate = node[1 - side];
+            // The node hangs where it belongs, and what lies between it and this position is next.
+            if theirs < ours {
+                self.hang(hooks[0], candidate)?;
+                (hooks[0], common[0], candidate) = ((earlier & mask, 1), len, node[1]);
+            } else {
+                self.hang(hooks[1], candidate)?;
+                (hooks[1], common[1], candidate) = ((earlier & mask, 0), len, node[0]);
+            }
         }
         self.hang(hooks[0], 0)?;
         self.hang(hooks[1], 0)?;

@@ -80,7 +80,7 @@ impl Format for Lz4 {
 
     fn literal_cost(run: u32) -> u32 {
         let longer = run + 1;
-        1 + u32::from(longer >= LONG as u32 && (longer - LONG as u32) % 255 == 0)
+        1 + u32::from(longer >= LONG as u32 && (longer - LONG as u32).is_multiple_of(255))
     }
 
     fn match_cost(len: usize) -> u32 {

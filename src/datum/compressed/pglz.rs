@@ -235,7 +235,7 @@ struct Reader {
 impl Reader {
     /// The next item; the length is that in the tag, even if it leads past the end of the value.
     fn next(&mut self, encoded: &[u8]) -> Option<Step> {
-        if self.items % 8 == 0 {
+        if self.items.is_multiple_of(8) {
             self.control = self.byte(encoded)?;
         }
         let is_tag = self.control >> (self.items % 8) & 1 == 1;
@@ -274,7 +274,7 @@ impl Writer {
     /// Takes back what was written since.
     fn resume(&self, out: &mut Vec<u8>) {
         out.truncate(self.at);
-        if self.items % 8 != 0
+        if !self.items.is_multiple_of(8)
             && let Some(control) = out.get_mut(self.control)
         {
             *control &= (1 << (self.items % 8)) - 1;
@@ -303,7 +303,7 @@ impl Writer {
     }
 
     fn item(&mut self, out: &mut Vec<u8>, bit: u8) {
-        if self.items % 8 == 0 {
+        if self.items.is_multiple_of(8) {
             self.control = self.at;
             self.put(out, 0);
         }

@@ -25,12 +25,17 @@ impl ColumnMask {
 impl ColumnMask<Mask> {
     /// What one thread masks the column with.
     pub fn masker(&self) -> ColumnMasker<'_> {
-        let masks = self.try_map(&mut |mask| Ok::<_, Never>(Box::new(mask.masker())));
+        let mut is_utf8 = true;
+        let masks = self.try_map(&mut |mask| {
+            let masker = mask.masker();
+            is_utf8 &= masker.is_utf8();
+            Ok::<_, Never>(Box::new(masker))
+        });
         let masks = match masks {
             Ok(masks) => masks,
             Err(never) => match never {},
         };
-        ColumnMasker { masks, unknown: UnknownPaths::default(), buffer: Vec::new() }
+        ColumnMasker { masks, unknown: UnknownPaths::default(), buffer: Vec::new(), is_utf8 }
     }
 }
 
@@ -44,6 +49,7 @@ pub struct ColumnMasker<'m> {
     /// Paths without a rule met so far.
     unknown: UnknownPaths,
     buffer: Vec<u8>,
+    is_utf8: bool,
 }
 
 impl fmt::Debug for ColumnMasker<'_> {
@@ -61,8 +67,13 @@ impl ColumnMasker<'_> {
         value: &mut [u8],
         original: &mut dyn FnMut(ValueType, &[u8]),
     ) -> Result<(), DatumError> {
-        let ColumnMasker { masks, unknown, buffer } = self;
+        let ColumnMasker { masks, unknown, buffer, .. } = self;
         mask_part(masks, value, &mut Watch { original, unknown }, buffer)
+    }
+
+    /// True unless texts are in another server encoding.
+    pub(crate) fn is_utf8(&self) -> bool {
+        self.is_utf8
     }
 
     /// True if another text may stand for each text in a value: one of the same length.

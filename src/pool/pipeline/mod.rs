@@ -64,6 +64,7 @@ mod directory;
 mod dropped;
 mod source;
 mod stages;
+mod tablespaces;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -122,8 +123,9 @@ struct Work {
 impl Work {
     /// Runs a stage: tells its begin and end, and keeps its time for the manifest.
     fn stage<T>(&mut self, stage: Stage, run: impl FnOnce(&mut Work) -> Result<T>) -> Result<T> {
+        let (pool, id) = self.staging.place();
         let clock = Clock::start(stage, &self.options)?;
-        let result = run(self)?;
+        let result = pool.logged(stage.name(), &id, || run(self))?;
         clock.stop(&self.options, &mut self.manifest);
         Ok(result)
     }

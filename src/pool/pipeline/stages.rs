@@ -2,7 +2,7 @@
 
 use super::dropped::drop_databases;
 use super::source::Source;
-use super::{Clock, SnapshotOptions, Work, basebackup, directory};
+use super::{Clock, SnapshotOptions, Work, basebackup, directory, tablespaces};
 use crate::audit::{AuditJob, AuditReport};
 use crate::cluster::binaries::Binaries;
 use crate::cluster::catalog::{Catalog, ClusterInfo, read_cluster, read_database};
@@ -26,6 +26,16 @@ const SETTINGS_THAT_MATTER: [&str; 2] = ["default_statistics_target", "timezone"
 impl Pool {
     /// Copies a source into a staging volume and recovers it.
     pub fn stage(&self, source: &Source, options: SnapshotOptions) -> Result<Staged> {
+        let from = source.to_string();
+        self.logged(Stage::Stage.name(), &from, || {
+            let staged = self.bring_in(source, options)?;
+            let (pool, id) = staged.work.staging.place();
+            pool.audit(Stage::Stage.name(), &id, &[("source", &from)])?;
+            Ok(staged)
+        })
+    }
+
+    fn bring_in(&self, source: &Source, options: SnapshotOptions) -> Result<Staged> {
         let clock = Clock::start(Stage::Stage, &options)?;
         if let Some(name) = &options.name {
             self.check_new_snapshot_name(name)?;
@@ -63,7 +73,13 @@ impl Pool {
         let names = superuser_names(&staging.data_dir())?;
         let superuser = names.first().cloned().unwrap_or_else(|| "postgres".to_owned());
         let mut work = Work { staging, options, binaries, control, superuser, manifest };
-        let server = PrivateServer::start(work.server(Vec::new()))?;
+        tablespaces::check_before_recovery(&work.staging.data_dir(), work.control.state)?;
+        let server = PrivateServer::start(work.server(Vec::new()));
+        // It says more than the server's own words do, where it is the reason.
+        tablespaces::check_after_recovery(&work.staging.volume())?;
+        let server = server?;
+        let confinement = serde_json::to_value(server.confinement()).unwrap_or_default();
+        work.manifest.extra.insert("confinement".to_owned(), confinement);
         work.superuser = find_superuser(&server, names)?;
         clock.stop(&work.options, &mut work.manifest);
         Ok(Staged { server, work })
@@ -111,6 +127,11 @@ impl Staged {
 
     /// Checks the rules against the catalog. Refuses with every reason at once.
     pub fn plan(self, rules: &RuleSet) -> Result<Planned> {
+        let (pool, id) = self.work.staging.place();
+        pool.logged(Stage::Plan.name(), &id, || self.check(rules))
+    }
+
+    fn check(self, rules: &RuleSet) -> Result<Planned> {
         let clock = Clock::start(Stage::Plan, &self.work.options)?;
         let mut catalog = self.catalog()?;
         let plan = plan(rules, &catalog)?;
@@ -306,7 +327,8 @@ impl Audited {
         let audit = serde_json::to_value(&audit)
             .map_err(|error| Error::invalid(format!("the audit's report: {error}")))?;
         manifest.extra.insert("audit".to_owned(), audit);
-        let snapshot = staging.seal(manifest)?;
+        let (pool, id) = staging.place();
+        let snapshot = pool.logged(Stage::Seal.name(), &id, || staging.seal(manifest))?;
         options.progress.end(Stage::Seal, clock.seconds());
         Ok(snapshot)
     }

@@ -69,3 +69,45 @@ fn what_a_killed_process_leaves_is_gone_after_the_next_open() {
     assert_eq!(query(&away.start().unwrap(), "select count(*)::text from t"), "5000");
     assert!(Pool::open(&home.pool()).unwrap().recovered().is_empty());
 }
+
+#[test]
+fn what_the_log_can_not_tell_of_does_not_come_to_be() {
+    if !is_root() {
+        return;
+    }
+    let source = Source::get();
+    let home = Home::new(DriverKind::Overlay);
+    let (pool, _) = Pool::init(&home.pool(), DriverChoice::Only(DriverKind::Overlay)).unwrap();
+    let (log, away) = (home.pool().join("audit.log"), home.pool().join("audit.away"));
+    let without_log = |work: &dyn Fn()| {
+        fs::rename(&log, &away).unwrap();
+        fs::create_dir(&log).unwrap();
+        work();
+        fs::remove_dir(&log).unwrap();
+        fs::rename(&away, &log).unwrap();
+    };
+    without_log(&|| {
+        let staging = stage(&pool, source.path());
+        assert!(staging.seal(manifest("base", "boss y")).is_err());
+        assert_eq!(pool.snapshots().unwrap().len(), 0);
+    });
+    for dir in [pool.snapshots_dir(), pool.staging_dir()] {
+        assert_eq!(fs::read_dir(dir).unwrap().count(), 0);
+    }
+
+    // The name is free again.
+    let snapshot = stage(&pool, source.path()).seal(manifest("base", "boss y")).unwrap();
+    without_log(&|| assert!(snapshot.create_clone(request("gone")).is_err()));
+    assert_eq!(fs::read_dir(pool.clones_dir()).unwrap().count(), 0);
+
+    let clone = snapshot.create_clone(request("kept")).unwrap().clone;
+    let mut client = connect(&clone, "de'v \"1", "pass\u{a0}wörd").unwrap();
+    client.batch_execute("delete from t").unwrap();
+    drop(client);
+    without_log(&|| assert!(clone.reset(None, &Cancel::new()).is_err()));
+    assert_eq!(query(&clone, "select count(*)::text from t"), "0", "it was not reset, and runs");
+    without_log(&|| assert!(clone.clone().destroy().is_err()));
+    assert_eq!(query(&clone, "select count(*)::text from t"), "0");
+    assert!(Pool::open(&home.pool()).unwrap().recovered().is_empty());
+    assert!(pool.verify_audit_log().is_ok());
+}

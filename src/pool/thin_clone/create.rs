@@ -26,8 +26,13 @@ impl Snapshot {
     /// clone, or remains that the next open removes.
     pub fn create_clone(&self, request: CloneRequest) -> Result<Created> {
         let begun = Instant::now();
+        let object = request.name.clone().unwrap_or_else(|| self.id().to_owned());
+        self.pool().logged("clone create", &object, || self.new_clone(&request, begun))
+    }
+
+    fn new_clone(&self, request: &CloneRequest, begun: Instant) -> Result<Created> {
         let pool = self.pool();
-        check(&request, self.manifest())?;
+        check(request, self.manifest())?;
         let (password, drawn) = match &request.password {
             Some(password) => (password.clone(), None),
             None => {
@@ -35,23 +40,18 @@ impl Snapshot {
                 (password.clone(), Some(password))
             }
         };
-        let (mut clone, lock) = pool.reserve(self, &request)?;
-        let made = clone.make(self, &request, &password, begun);
+        let (mut clone, _lock) = pool.reserve(self, request)?;
+        let made = clone.make(self, request, &password, begun).and_then(|()| {
+            let details = [
+                ("name", clone.name()),
+                ("snapshot", clone.snapshot_id()),
+                ("port", &clone.record.port.to_string()),
+                ("user", &clone.record.user),
+            ];
+            pool.audit("clone create", clone.id(), &details)
+        });
         match made {
-            Ok(()) => {
-                drop(lock);
-                pool.audit(
-                    "clone create",
-                    clone.id(),
-                    &[
-                        ("name", clone.name()),
-                        ("snapshot", clone.snapshot_id()),
-                        ("port", &clone.record.port.to_string()),
-                        ("user", &clone.record.user),
-                    ],
-                )?;
-                Ok(Created { clone, password: drawn })
-            }
+            Ok(()) => Ok(Created { clone, password: drawn }),
             Err(error) => {
                 // What can't be removed now, the next open removes.
                 let _ = sweep(pool.driver.as_ref(), &clone.dir);

@@ -20,30 +20,36 @@ impl ThinClone {
     /// Starts a stopped clone; a running one is left alone. Success: it accepts connections.
     pub fn start(&self) -> Result<ThinClone> {
         let begun = Instant::now();
-        let (mut clone, _lock) = self.locked()?;
-        if clone.state()? == CloneState::Stopped {
-            clone.run(begun)?;
-            clone.pool.audit("clone start", clone.id(), &[("name", clone.name())])?;
-        }
-        Ok(clone)
+        self.pool.logged("clone start", self.id(), || {
+            let (mut clone, _lock) = self.locked()?;
+            if clone.state()? == CloneState::Stopped {
+                clone.run(begun)?;
+                clone.pool.audit("clone start", clone.id(), &[("name", clone.name())])?;
+            }
+            Ok(clone)
+        })
     }
 
     /// Stops a running clone; a stopped one is left alone. Its port stays its own.
     pub fn stop(&self) -> Result<ThinClone> {
-        let (clone, _lock) = self.locked()?;
-        if clone.halt()? {
-            clone.pool.audit("clone stop", clone.id(), &[("name", clone.name())])?;
-        }
-        Ok(clone)
+        self.pool.logged("clone stop", self.id(), || {
+            let (clone, _lock) = self.locked()?;
+            if clone.halt()? {
+                clone.pool.audit("clone stop", clone.id(), &[("name", clone.name())])?;
+            }
+            Ok(clone)
+        })
     }
 
     /// Stops and removes a clone. A crash in the middle leaves remains that the next open removes.
     pub fn destroy(self) -> Result<()> {
-        let (mut clone, _lock) = self.locked()?;
-        clone.record.phase = Phase::Destroying;
-        clone.save()?;
-        clone.pool.audit("clone destroy", clone.id(), &[("name", clone.name())])?;
-        sweep(clone.pool.driver.as_ref(), &clone.dir)
+        self.pool.logged("clone destroy", self.id(), || {
+            let (mut clone, _lock) = self.locked()?;
+            clone.pool.audit("clone destroy", clone.id(), &[("name", clone.name())])?;
+            clone.record.phase = Phase::Destroying;
+            clone.save()?;
+            sweep(clone.pool.driver.as_ref(), &clone.dir)
+        })
     }
 
     /// Starts the server and notes how long that took. The clone's lock is held.

@@ -19,6 +19,15 @@ impl ThinClone {
     /// or the new one, whole.
     pub fn reset(&self, password: Option<Zeroizing<String>>, cancel: &Cancel) -> Result<ThinClone> {
         let begun = Instant::now();
+        self.pool.logged("clone reset", self.id(), || self.renew(password, cancel, begun))
+    }
+
+    fn renew(
+        &self,
+        password: Option<Zeroizing<String>>,
+        cancel: &Cancel,
+        begun: Instant,
+    ) -> Result<ThinClone> {
         let (mut clone, _lock) = self.locked()?;
         if let Some(password) = &password {
             role::check_password(password)?;
@@ -27,7 +36,11 @@ impl ThinClone {
         let ran = clone.halt()?;
         let old = clone.record.generation;
         let new = old + 1;
-        if let Err(error) = clone.build(new, password, cancel) {
+        // The log tells of it before it is so: after that nothing can take it back.
+        let built = clone
+            .build(new, password, cancel)
+            .and_then(|()| clone.pool.audit("clone reset", clone.id(), &[("name", clone.name())]));
+        if let Err(error) = built {
             let dir = clone.generation_dir(new);
             if dir.exists() {
                 let _ = remove_generation(clone.pool.driver.as_ref(), &dir);
@@ -42,7 +55,6 @@ impl ThinClone {
         clone.record.generation = new;
         clone.save()?;
         // From here on it is reset, whatever happens.
-        clone.pool.audit("clone reset", clone.id(), &[("name", clone.name())])?;
         if ran {
             clone.run(begun)?;
         }

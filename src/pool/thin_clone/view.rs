@@ -55,7 +55,8 @@ pub struct CloneView {
     pub own_bytes: u64,
     /// Milliseconds that the driver took to make its volume.
     pub storage_ms: Option<u64>,
-    /// Milliseconds from the call that made, started or reset it until a query was answered.
+    /// Milliseconds from the call that made it until a query was answered; from the call that last
+    /// started or reset it until it accepted connections.
     pub ready_ms: Option<u64>,
 }
 

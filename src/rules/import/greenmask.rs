@@ -82,15 +82,20 @@ fn equivalent(
         "RealAddress" | "RandomAddress" => plain(match part {
             part if part.contains("City") => MaskName::City,
             part if part.contains("PostalCode") => MaskName::Alphanumeric,
-            part if part.contains("Latitude") || part.contains("Longitude") => MaskName::Numeric,
+            part if part.contains("Latitude") => MaskName::Latitude,
+            part if part.contains("Longitude") => MaskName::Longitude,
             _ => MaskName::StreetAddress,
         }),
         "RandomUuid" => plain(MaskName::Uuid),
         "RandomInt" => plain(MaskName::Integer),
         "RandomFloat" | "RandomNumeric" | "RandomAmount" => plain(MaskName::Numeric),
-        "RandomString" | "RandomUsername" | "RandomCCNumber" | "Hash" => {
-            plain(MaskName::Alphanumeric)
-        }
+        "RandomLatitude" => plain(MaskName::Latitude),
+        "RandomLongitude" => plain(MaskName::Longitude),
+        "RandomUsername" => plain(MaskName::Username),
+        "RandomURL" => plain(MaskName::Url),
+        "RandomCCNumber" => plain(MaskName::CreditCard),
+        "RandomString" => plain(MaskName::Alphanumeric),
+        "Hash" => noted(MaskName::Hash, "the digits are cut to the length of the original"),
         "RandomWord" | "RandomSentence" | "RandomParagraph" => plain(MaskName::Text),
         "RandomPassword" => plain(MaskName::Redact),
         "RandomDate" | "RandomTimestamp" | "RandomUnixTimestamp" => {
@@ -104,12 +109,10 @@ fn equivalent(
             Some((rule, days.is_none().then(|| "30 days are a guess".to_owned())))
         }
         "NoiseInt" | "NoiseFloat" | "NoiseNumeric" => {
-            let mask =
-                if transformer == "NoiseInt" { MaskName::Integer } else { MaskName::Numeric };
             let ratio = ["ratio", "max_ratio"].iter().find_map(|key| params.get(key)?.as_f64());
             let ratio = ratio.filter(|ratio| *ratio > 0.0 && *ratio <= 1.0);
-            let mut rule = ColumnRule::new(mask);
-            rule.options.noise = Some(ratio.unwrap_or(0.1));
+            let mut rule = ColumnRule::new(MaskName::Noise);
+            rule.options.share = Some(ratio.unwrap_or(0.1));
             Some((rule, ratio.is_none().then(|| "0.1 is a guess".to_owned())))
         }
         "Masking" => plain(match params.get("type").and_then(Value::as_str) {
@@ -117,7 +120,9 @@ fn equivalent(
             Some("mobile" | "tel") => MaskName::Phone,
             Some("name") => MaskName::FullName,
             Some("addr" | "address") => MaskName::StreetAddress,
-            Some("id" | "credit_card") => MaskName::Alphanumeric,
+            Some("credit_card") => MaskName::CreditCard,
+            Some("url") => MaskName::Url,
+            Some("id") => MaskName::Alphanumeric,
             _ => MaskName::Redact,
         }),
         "Replace" => {
@@ -163,6 +168,8 @@ dump:
           params: { column: "points", ratio: 0.25 }
         - name: "Replace"
           params: { column: "level", value: 3 }
+        - name: "Hash"
+          params: { column: "token" }
         - name: "Cmd"
           params: { column: "odd name" }
         - name: "RandomEmail"
@@ -184,11 +191,12 @@ dump:
                 ("given", MaskName::FirstName),
                 ("level", MaskName::Constant),
                 ("mail", MaskName::Email),
-                ("points", MaskName::Integer),
+                ("points", MaskName::Noise),
+                ("token", MaskName::Hash),
             ]
         );
         assert_eq!(people["born"].options.days, Some(365));
-        assert_eq!(people["points"].options.noise, Some(0.25));
+        assert_eq!(people["points"].options.share, Some(0.25));
         assert_eq!(people["level"].options.value.as_deref(), Some("3"));
         assert!(text.contains("# \"odd name\": Cmd has no equivalent"));
         assert!(text.contains("had a condition"));

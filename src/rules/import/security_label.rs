@@ -124,10 +124,23 @@ fn read_function(table: &str, column: &str, call: &str, function: &FuncCall, fou
         }
         "noise" => {
             let ratio = arguments.get(1).and_then(text_of).and_then(|text| text.parse().ok());
-            let mut rule = ColumnRule::new(MaskName::Numeric);
-            rule.options.noise = Some(ratio.unwrap_or(0.1));
-            note = Some(format!("was {call}: mask \"integer\" if the column is of whole numbers"));
+            let ratio = ratio.filter(|ratio| *ratio > 0.0);
+            let mut rule = ColumnRule::new(MaskName::Noise);
+            rule.options.share = Some(ratio.unwrap_or(0.1));
+            note = ratio.is_none().then(|| format!("was {call}: 0.1 is a guess"));
             Some(rule)
+        }
+        "partial" => {
+            let count = |at: usize| arguments.get(at).and_then(text_of)?.parse().ok();
+            let (first, last) = (count(1), count(3));
+            if first.is_none() || last.is_none() || first.max(last) == Some(0) {
+                note = Some(format!("was {call}: nothing of the value stays readable"));
+                Some(ColumnRule::new(MaskName::Redact))
+            } else {
+                let mut rule = ColumnRule::new(MaskName::Partial);
+                (rule.options.keep_first, rule.options.keep_last) = (first, last);
+                Some(rule)
+            }
         }
         _ => mask_of(&name).map(ColumnRule::new),
     };
@@ -135,9 +148,6 @@ fn read_function(table: &str, column: &str, call: &str, function: &FuncCall, fou
     match rule.mask {
         MaskName::DateShift if rule.options.days.is_none() => {
             note = Some(format!("was {call}: dates move by at most 30 days instead of anywhere"));
-        }
-        MaskName::Alphanumeric if name == "partial" => {
-            note = Some(format!("was {call}: nothing of the value stays readable"));
         }
         _ => {}
     }
@@ -152,7 +162,7 @@ fn mask_of(function: &str) -> Option<MaskName> {
     let families = ["fake_", "pseudo_", "random_", "dummy_", "partial_"];
     let kind = families.iter().find_map(|family| function.strip_prefix(family));
     Some(match (function, kind) {
-        ("partial" | "digest" | "hash", _) => MaskName::Alphanumeric,
+        ("digest" | "hash", _) => MaskName::Hash,
         ("lorem_ipsum", _) => MaskName::Text,
         (_, Some(kind)) => match kind {
             kind if kind.ends_with("email") => MaskName::Email,
@@ -163,10 +173,14 @@ fn mask_of(function: &str) -> Option<MaskName> {
             "city" | "city_name" => MaskName::City,
             "company" | "company_name" => MaskName::Company,
             "phone" | "phone_number" | "cell_number" => MaskName::Phone,
-            "iban" | "siret" | "siren" | "string" | "username" | "postcode" | "zip_code"
-            | "post_code" | "credit_card_number" | "licence_plate" | "bic" | "isin" => {
-                MaskName::Alphanumeric
-            }
+            "siret" | "siren" | "string" | "postcode" | "zip_code" | "post_code"
+            | "licence_plate" | "bic" | "isin" => MaskName::Alphanumeric,
+            "iban" => MaskName::Iban,
+            "username" => MaskName::Username,
+            "url" => MaskName::Url,
+            "credit_card_number" => MaskName::CreditCard,
+            "latitude" => MaskName::Latitude,
+            "longitude" => MaskName::Longitude,
             "zip" | "building_number" => MaskName::Digits,
             "date" | "date_between" | "in_daterange" | "datetime" => MaskName::DateShift,
             "int" | "int_between" | "bigint" | "bigint_between" | "in_int4range"
@@ -243,6 +257,9 @@ SECURITY LABEL FOR anon ON COLUMN crm.people.nick IS 'MASKED WITH VALUE NULL';
 SECURITY LABEL FOR anon ON COLUMN crm.people.zip IS 'MASKED WITH FUNCTION my.own(zip)';
 SECURITY LABEL FOR anon ON COLUMN people.phone
   IS 'MASKED WITH FUNCTION anon.partial(phone,2,$$******$$,2)';
+SECURITY LABEL FOR anon ON COLUMN other.a IS 'MASKED WITH FUNCTION anon.digest(a, ''x'', ''md5'')';
+SECURITY LABEL FOR anon ON COLUMN other.b IS 'MASKED WITH FUNCTION anon.dummy_username()';
+SECURITY LABEL FOR anon ON COLUMN other.c IS 'MASKED WITH FUNCTION anon.noise(c, 0.2)';
 SECURITY LABEL FOR anon ON ROLE bob IS 'MASKED';
 "#;
 
@@ -269,7 +286,13 @@ SECURITY LABEL FOR anon ON ROLE bob IS 'MASKED';
         assert_eq!(people["street"].options.value.as_deref(), Some("CONFIDENTIAL"));
         assert_eq!(people["rank"].options.value.as_deref(), Some("0"));
         assert!(text.contains("# zip: my.own(zip) has no equivalent"));
-        assert_eq!(tables["public.people"]["phone"].mask, MaskName::Alphanumeric);
+        let phone = &tables["public.people"]["phone"];
+        assert_eq!(phone.mask, MaskName::Partial);
+        assert_eq!((phone.options.keep_first, phone.options.keep_last), (Some(2), Some(2)));
+        let other = &tables["public.other"];
+        assert_eq!(other["a"].mask, MaskName::Hash);
+        assert_eq!(other["b"].mask, MaskName::Username);
+        assert_eq!((other["c"].mask, other["c"].options.share), (MaskName::Noise, Some(0.2)));
     }
 
     #[test]

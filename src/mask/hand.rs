@@ -1,0 +1,164 @@
+//! What one thread masks with: a mask and working memory.
+
+use super::digits::{self, Scratch};
+use super::masker::{Kind, Mask};
+use super::permutation::Permuter;
+use super::prf::Stream;
+use super::unique::{self, Tools};
+use super::{
+    bucket, bytes, card, caseless, coordinates, decimal, fixed, iban, integer, ip, ip_text, label,
+    mac, national_id, overlay, partial, phone, shift, span, url, uuid, zero,
+};
+use crate::datum::interval::time_of_day;
+use crate::datum::ltree::each_label;
+use crate::datum::{DatumError, ValueType, integer as stored};
+
+/// A mask with the working memory of one thread.
+pub(crate) struct Hand<'a> {
+    pub(crate) mask: &'a Mask,
+    buffer: Vec<u8>,
+    /// A text of a foreign encoding while it is masked.
+    wide: Vec<u8>,
+    scratch: Scratch,
+    permuter: Permuter,
+}
+
+impl<'a> Hand<'a> {
+    pub(crate) fn new(mask: &'a Mask) -> Hand<'a> {
+        Hand {
+            mask,
+            buffer: Vec::new(),
+            wide: Vec::new(),
+            scratch: Scratch::new(),
+            permuter: Permuter::new(),
+        }
+    }
+
+    /// Masks a value, and says over how many values that permuted it.
+    pub(crate) fn domain_size(&mut self, value: &mut [u8]) -> Result<Option<u64>, DatumError> {
+        self.permuter = Permuter::new();
+        self.mask(value, None)?;
+        Ok(Some(self.permuter.last_size()).filter(|&size| size > 0))
+    }
+
+    /// Masks a value in the encoding of its database; `seed` is the function's value of what
+    /// [`Mask::push_input`] put in.
+    pub(crate) fn mask(
+        &mut self,
+        value: &mut [u8],
+        seed: Option<&[u8; 32]>,
+    ) -> Result<(), DatumError> {
+        let Some(encoding) = self.mask.foreign_encoding(value) else {
+            return self.draw(value, seed);
+        };
+        let mut wide = std::mem::take(&mut self.wide);
+        encoding.widen(value, &mut wide);
+        let masked = self.draw(&mut wide, seed).and_then(|()| encoding.narrow(&wide, value));
+        self.wide = wide;
+        masked
+    }
+
+    /// Masks a value in UTF-8.
+    fn draw(&mut self, value: &mut [u8], seed: Option<&[u8; 32]>) -> Result<(), DatumError> {
+        if self.mask.value_type != ValueType::Citext {
+            return self.draw_content(value, seed);
+        }
+        let original = value.to_vec();
+        caseless::fold(value);
+        let drawn = self.draw_content(value, seed);
+        match drawn {
+            Ok(()) => caseless::restore(value, &original, self.mask.kind.capitals()),
+            Err(_) => value.copy_from_slice(&original),
+        }
+        drawn
+    }
+
+    /// Masks a value whose case counts.
+    fn draw_content(
+        &mut self,
+        value: &mut [u8],
+        seed: Option<&[u8; 32]>,
+    ) -> Result<(), DatumError> {
+        let Mask { value_type, prf, kind, .. } = self.mask;
+        let Hand { buffer, scratch, permuter, .. } = self;
+        let stream = &mut match seed {
+            Some(seed) => Stream::from_seed(*seed),
+            None if self.mask.is_drawn() => prf.stream(value),
+            None => Stream::from_seed([0; 32]),
+        };
+        match kind {
+            Kind::Dictionary(words) => words.mask(value, stream, buffer),
+            Kind::Email(email) => email.mask(value, stream, buffer),
+            Kind::UniqueEmail => {
+                unique::email(value, &mut Tools { prf, permuter, scratch, buffer })?;
+            }
+            Kind::Username(names) => names.mask(value, stream, buffer),
+            Kind::UniqueUsername => {
+                unique::username(value, &mut Tools { prf, permuter, scratch, buffer });
+            }
+            Kind::Phone => phone::mask(value, stream, buffer),
+            Kind::Url => url::mask(value, stream, buffer),
+            Kind::Iban => iban::permute(value, prf, permuter, scratch, buffer),
+            Kind::CardText => card::text(value, stream, buffer),
+            Kind::CardNumber => card::bigint(value, prf)?,
+            Kind::NationalId(country) => national_id::mask(value, *country, stream, buffer),
+            Kind::Partial(first, last) => {
+                partial::partial(value, (*first, *last), stream, buffer);
+            }
+            Kind::Hash => partial::hash(value, prf, buffer),
+            Kind::Filler(filler) => overlay::replace(value, stream, buffer, |stream, out| {
+                filler.write(stream, out);
+            }),
+            Kind::Zero => zero::write(value, *value_type, buffer)?,
+            Kind::BlankText => fixed::blank_text(value, *value_type, buffer),
+            Kind::RedactText => fixed::redact_text(value, buffer),
+            Kind::ConstantText(constant) => fixed::constant_text(value, constant, buffer),
+            Kind::Fixed(literal) => fixed::write(value, *value_type, literal, scratch)?,
+            Kind::Digits => digits::digits(value, prf, permuter, scratch),
+            Kind::Alphanumeric if *value_type == ValueType::Ltree => each_label(value, |label| {
+                digits::alphanumeric(label, prf, permuter, scratch, buffer);
+            })?,
+            Kind::Alphanumeric => digits::alphanumeric(value, prf, permuter, scratch, buffer),
+            Kind::Integer if value_type.is_unsigned() => {
+                let (number, most) = stored::read_unsigned(value)?;
+                let to = integer::permute_unsigned(number, most, prf, permuter);
+                stored::write(value, to as i64);
+            }
+            Kind::Integer => {
+                let number = stored::read(value)?;
+                stored::write(value, integer::permute(number, prf, permuter));
+            }
+            Kind::Numeric => decimal::permute(value, prf, permuter, scratch)?,
+            Kind::IntegerNoise(noise) if value_type.is_unsigned() => {
+                noise.unsigned(value, stream)?;
+            }
+            Kind::IntegerNoise(noise) => noise.integer(value, stream)?,
+            Kind::NumericNoise(noise) => decimal::noise(value, noise, prf, scratch)?,
+            Kind::FloatNoise(noise) => coordinates::noise(value, *value_type, noise, prf)?,
+            Kind::Bucket(size) => bucket::bucket(value, *value_type, size, scratch)?,
+            Kind::Days(days) => match value_type {
+                ValueType::Date => shift::date(value, *days, stream)?,
+                ValueType::Interval => span::interval(value, u64::from(*days) * 86_400, prf)?,
+                _ => shift::timestamp_by_days(value, *days, stream)?,
+            },
+            Kind::Seconds(seconds) => match value_type {
+                ValueType::Time => shift::time(value, *seconds, stream)?,
+                ValueType::TimeTz => shift::time(time_of_day(value)?, *seconds, stream)?,
+                ValueType::Interval => span::interval(value, *seconds, prf)?,
+                _ => shift::timestamp_by_seconds(value, *seconds, stream)?,
+            },
+            Kind::Uuid => uuid::permute(value, prf, permuter, scratch)?,
+            Kind::Ip(keep_bits) if value_type.is_text() => {
+                ip_text::mask(value, *keep_bits, prf, permuter, scratch, buffer);
+            }
+            Kind::Ip(keep_bits) => {
+                ip::mask(value, *value_type, *keep_bits, prf, permuter, scratch)?
+            }
+            Kind::Mac if value_type.is_text() => mac::text(value, prf, permuter, scratch, buffer)?,
+            Kind::Mac => mac::mask(value, prf, permuter, scratch)?,
+            Kind::Bytes => bytes::mask(value, *value_type, prf)?,
+            Kind::Label(labels) => label::permute(value, labels, prf, permuter)?,
+        }
+        Ok(())
+    }
+}
