@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn reads_paths_keys_and_fields_and_writes_them_again() {
         let rule = read(
-            "{ paths = { \"$.name\" = \"full_name\", \"$.pay[*]\" = { mask = \"numeric\", noise = 0.5 } }, default = \"keep\" }",
+            "{ paths = { \"$.name\" = \"full_name\", \"$.pay[*]\" = { mask = \"noise\", share = 0.5 } }, default = \"keep\" }",
         )
         .unwrap();
         let Some(Parts::Paths(paths, PartDefault::Rule(default))) = rule.parts.as_deref() else {
