@@ -49,14 +49,31 @@ impl Masks {
     }
 }
 
-/// A mask without options.
+/// The options that a mask can't do without.
+fn options(mask: MaskName, value_type: ValueType) -> MaskOptions {
+    let none = MaskOptions::default();
+    match (mask, value_type) {
+        (MaskName::NationalId, _) => MaskOptions { country: Some("us".into()), ..none },
+        (MaskName::Partial, _) => MaskOptions { keep_first: Some(1), ..none },
+        (MaskName::Bucket, ValueType::Time | ValueType::TimeTz) => {
+            MaskOptions { unit: Some("hour".into()), ..none }
+        }
+        (MaskName::Bucket, ValueType::Date | ValueType::Timestamp | ValueType::TimestampTz) => {
+            MaskOptions { unit: Some("month".into()), ..none }
+        }
+        (MaskName::Bucket, _) => MaskOptions { size: Some(10.0), ..none },
+        _ => none,
+    }
+}
+
+/// A mask with no more options than it needs.
 pub fn spec(mask: MaskName, value_type: ValueType) -> MaskSpec {
     MaskSpec {
         mask,
         domain: String::from("fuzz"),
         value_type,
         encoding: Encoding::default(),
-        options: MaskOptions::default(),
+        options: options(mask, value_type),
         labels: labels(value_type),
     }
 }
