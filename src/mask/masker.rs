@@ -410,7 +410,9 @@ impl<const N: usize> Remembering<N> {
     ) -> Result<(), (usize, DatumError)> {
         let Remembering { memo, waiting } = self;
         let mask = hand.mask;
+        // Whatever an error left behind.
         waiting.clear();
+        batch.clear();
         for (number, value) in values.iter().enumerate() {
             let value = bytes.get_mut(range(value)).unwrap_or_default();
             let Some(value) = mask.masked_part(value).map_err(|error| (number, error))? else {

@@ -101,6 +101,12 @@ impl Batch {
         self.blocks.push(block);
     }
 
+    /// Forgets all inputs.
+    pub(crate) fn clear(&mut self) {
+        self.blocks.clear();
+        self.long.clear();
+    }
+
     /// [`Prf::block`] of each input, in their order; the batch is empty again.
     pub(crate) fn values(&mut self, prf: &Prf) -> &[[u8; 32]] {
         /// What blake3 calls a keyed hash of a single block: `KEYED_HASH`, and `CHUNK_START`,
