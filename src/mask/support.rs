@@ -142,7 +142,8 @@ pub fn check_options(
 ) -> Result<(), String> {
     let MaskOptions { locale, days, seconds, value, .. } = options;
     let name = mask.as_str();
-    if let Some(option) = given(options).into_iter().find(|option| !mask.options().contains(option))
+    if let Some((option, _)) =
+        options.given().into_iter().find(|(option, _)| !mask.options().contains(&option.as_str()))
     {
         return Err(format!("mask {name} takes no option {option}"));
     }
@@ -200,45 +201,6 @@ pub fn check_options(
         }
     }
     Ok(())
-}
-
-/// The names of the options that are set.
-fn given(options: &MaskOptions) -> Vec<&'static str> {
-    let MaskOptions {
-        locale,
-        days,
-        seconds,
-        value,
-        unique,
-        keep_first,
-        keep_last,
-        country,
-        share,
-        scale,
-        distribution,
-        size,
-        unit,
-        meters,
-        keep_bits,
-    } = options;
-    let all = [
-        ("locale", locale.is_some()),
-        ("days", days.is_some()),
-        ("seconds", seconds.is_some()),
-        ("value", value.is_some()),
-        ("unique", *unique),
-        ("keep_first", keep_first.is_some()),
-        ("keep_last", keep_last.is_some()),
-        ("country", country.is_some()),
-        ("share", share.is_some()),
-        ("scale", scale.is_some()),
-        ("distribution", distribution.is_some()),
-        ("size", size.is_some()),
-        ("unit", unit.is_some()),
-        ("meters", meters.is_some()),
-        ("keep_bits", keep_bits.is_some()),
-    ];
-    all.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
 }
 
 fn check_ends(options: &MaskOptions) -> Result<(), String> {

@@ -304,7 +304,7 @@ born = { mask = "date_shift", days = 30, domain = "birth" }
 first_name = { mask = "first_name", locale = "fr", confirm_check = true }
 id = { mask = "keep", accept_originals = true }
 "odd \"name" = { mask = "constant", value = "x\ty" }
-pay = { mask = "noise", share = 0.25, distribution = "laplace" }
+pay = { mask = "noise", distribution = "laplace", share = 0.25 }
 phone = { mask = "partial", keep_first = 2, keep_last = 3 }
 seen = { mask = "timestamp_shift", seconds = 86400 }
 via = { mask = "ip", keep_bits = 16 }

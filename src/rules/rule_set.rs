@@ -182,3 +182,13 @@ pub struct MaskOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_bits: Option<u8>,
 }
+
+impl MaskOptions {
+    /// The options that are given, by name.
+    pub(crate) fn given(&self) -> serde_json::Map<String, serde_json::Value> {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(given)) => given,
+            _ => serde_json::Map::new(),
+        }
+    }
+}

@@ -134,45 +134,13 @@ fn default_entry(default: &PartDefault) -> Option<String> {
     }
 }
 
-/// A mask's options, each as `name = value`.
+/// A mask's options, each as `name = value`, in order of their names.
 fn options(options: &MaskOptions) -> Vec<String> {
-    let MaskOptions {
-        locale,
-        days,
-        seconds,
-        value,
-        unique,
-        keep_first,
-        keep_last,
-        country,
-        share,
-        scale,
-        distribution,
-        size,
-        unit,
-        meters,
-        keep_bits,
-    } = options;
-    let text = |text: &Option<String>| text.as_deref().map(string);
-    let number = |number: &Option<f64>| number.map(|number| format!("{number:?}"));
-    let written = [
-        ("locale", text(locale)),
-        ("days", days.map(|days| days.to_string())),
-        ("seconds", seconds.map(|seconds| seconds.to_string())),
-        ("value", text(value)),
-        ("unique", unique.then(|| "true".to_owned())),
-        ("keep_first", keep_first.map(|count| count.to_string())),
-        ("keep_last", keep_last.map(|count| count.to_string())),
-        ("country", text(country)),
-        ("share", number(share)),
-        ("scale", number(scale)),
-        ("distribution", text(distribution)),
-        ("size", number(size)),
-        ("unit", text(unit)),
-        ("meters", number(meters)),
-        ("keep_bits", keep_bits.map(|bits| bits.to_string())),
-    ];
-    written.into_iter().filter_map(|(name, value)| Some(format!("{name} = {}", value?))).collect()
+    let written = options.given().into_iter().map(|(name, value)| match value.as_str() {
+        Some(text) => format!("{name} = {}", string(text)),
+        None => format!("{name} = {value}"),
+    });
+    written.collect()
 }
 
 /// A TOML key, quoted where it has to be.
