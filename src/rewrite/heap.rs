@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::blank::blank;
 use super::packed::Packer;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::sample::Sampler;
@@ -23,7 +22,7 @@ pub(super) enum Column<'m> {
 }
 
 impl Column<'_> {
-    /// Masks one value that is not plain on a page, and counts what it masked. `text` gets the
+    /// Masks or zeroes one value that is not plain on a page, and counts what it masked. `text` gets the
     /// parts of it that are text and may become any other.
     pub(super) fn mask_value(
         &mut self,
@@ -37,7 +36,11 @@ impl Column<'_> {
                 Ok(1)
             }
             Column::Structured(column) => column.apply(value, text),
-            Column::Keep | Column::Zero => Err(DatumError("a column is not masked")),
+            Column::Zero => {
+                value.fill(0);
+                Ok(0)
+            }
+            Column::Keep => Err(DatumError("a kept column's value is to be masked")),
         }
     }
 
@@ -141,7 +144,11 @@ impl<'m> HeapRewriter<'m> {
             return Err(DatumError("a TOAST value belongs to no column"));
         };
         self.values_masked += if compressed {
-            self.packer.mask(column, stored)?
+            // Its chunks begin with `va_tcinfo`.
+            let (tcinfo, stream) = stored
+                .split_first_chunk_mut()
+                .ok_or(DatumError("a compressed value is shorter than its header"))?;
+            self.packer.mask(column, u32::from_le_bytes(*tcinfo), stream)?
         } else {
             column.mask_value(stored, &mut Vec::new())?
         };
@@ -173,25 +180,19 @@ impl TupleRewriter for HeapRewriter<'_> {
                     }
                     return Ok(());
                 }
-                Some(Column::Zero) => {
-                    // A TOAST pointer holds no data, and amcheck follows it: its chunks are
-                    // zeroed instead.
-                    let on_disk = matches!(
-                        attribute.varlena.map(|varlena| varlena.form),
-                        Some(VarlenaForm::OnDisk(_))
-                    );
-                    let compressed = matches!(
-                        attribute.varlena.map(|varlena| varlena.form),
-                        Some(VarlenaForm::Compressed)
-                    );
-                    let tcinfo = raw.get(attribute.start + 4..).and_then(|raw| raw.first_chunk());
-                    match out.get_mut(payload(&attribute)) {
-                        Some(stream) if compressed => {
-                            let tcinfo = tcinfo.copied().map_or(0, u32::from_le_bytes);
-                            blank(tcinfo, stream);
+                Some(column @ Column::Zero) => {
+                    let form = attribute.varlena.map(|varlena| varlena.form);
+                    let value = out.get_mut(payload(&attribute)).unwrap_or_default();
+                    match form {
+                        // A TOAST pointer holds no data, and amcheck follows it: its chunks are
+                        // zeroed instead.
+                        Some(VarlenaForm::OnDisk(_)) => return Ok(()),
+                        Some(VarlenaForm::Compressed) => {
+                            if packer.mask(column, raw_tcinfo(raw, &attribute), value).is_err() {
+                                value.fill(0);
+                            }
                         }
-                        Some(value) if !on_disk => value.fill(0),
-                        _ => {}
+                        _ => value.fill(0),
                     }
                 }
                 Some(column @ (Column::Mask(_) | Column::Structured(_))) => {
@@ -203,13 +204,12 @@ impl TupleRewriter for HeapRewriter<'_> {
                     match attribute.varlena.map(|varlena| varlena.form) {
                         None | Some(VarlenaForm::Short | VarlenaForm::Plain) => {}
                         Some(VarlenaForm::Compressed) => {
-                            // `va_tcinfo` is a header to the page, and part of the value here.
-                            let start = attribute.start + 4;
-                            let stored = out.get_mut(start..attribute.end).unwrap_or_default();
+                            let stream = out.get_mut(payload(&attribute)).unwrap_or_default();
                             *values_masked += packer
-                                .mask(column, stored)
+                                .mask(column, raw_tcinfo(raw, &attribute), stream)
                                 .map_err(|error| unsupported(error.0))?;
-                            ranges.allow(offset + start + 4, offset + attribute.end);
+                            let range = payload(&attribute);
+                            ranges.allow(offset + range.start, offset + range.end);
                             return Ok(());
                         }
                         Some(VarlenaForm::OnDisk(pointer)) => {
@@ -250,6 +250,12 @@ impl TupleRewriter for HeapRewriter<'_> {
         }
         Ok(())
     }
+}
+
+/// `va_tcinfo` of a compressed attribute.
+fn raw_tcinfo(tuple: &[u8], attribute: &Attribute) -> u32 {
+    let bytes = tuple.get(attribute.start + 4..).and_then(|bytes| bytes.first_chunk());
+    bytes.copied().map_or(0, u32::from_le_bytes)
 }
 
 /// An attribute's value within its tuple, without varlena header.

@@ -6,8 +6,7 @@ use super::heap::Column;
 use crate::datum::DatumError;
 use crate::datum::compressed::{Method, decompress, fit_parts};
 
-/// `va_tcinfo`: the raw size, and the compression method in the two highest bits; `varatt.h`.
-const VA_TCINFO: usize = 4;
+/// Bits of `va_tcinfo` that hold the raw size; the two above hold the method; `varatt.h`.
 const RAWSIZE_BITS: u32 = 30;
 
 /// Larger buffers are given back.
@@ -23,16 +22,14 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    /// Masks a compressed value, `va_tcinfo` and the stream behind it. Counts what it masked.
+    /// Masks a compressed value, what follows its `va_tcinfo`. Counts what it masked. On an error
+    /// the value is as it was.
     pub(super) fn mask(
         &mut self,
         column: &mut Column<'_>,
-        stored: &mut [u8],
+        tcinfo: u32,
+        stream: &mut [u8],
     ) -> Result<u64, DatumError> {
-        let Some((tcinfo, stream)) = stored.split_first_chunk_mut::<VA_TCINFO>() else {
-            return Err(DatumError("a compressed value is shorter than its header"));
-        };
-        let tcinfo = u32::from_le_bytes(*tcinfo);
         let method = Method::from_id(tcinfo >> RAWSIZE_BITS)?;
         let raw_len = (tcinfo & ((1 << RAWSIZE_BITS) - 1)) as usize;
         decompress(method, stream, raw_len, &mut self.raw)?;
@@ -50,5 +47,38 @@ impl Packer {
             }
         }
         Ok(masked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::datum::compressed::compress_to;
+
+    /// Nothing is left of a dropped column's compressed value but its two sizes.
+    #[test]
+    fn a_value_of_a_dropped_column_becomes_zeros_of_its_size() {
+        let text =
+            b"what a dropped column said, and said again: what a dropped column said".repeat(9);
+        for (id, method) in [(0, Method::Pglz), (1, Method::Lz4)] {
+            let mut stream = Vec::new();
+            let size = (1..text.len()).find(|&size| compress_to(method, &text, size, &mut stream));
+            let tcinfo = id << RAWSIZE_BITS | text.len() as u32;
+            let masked = Packer::default().mask(&mut Column::Zero, tcinfo, &mut stream);
+            assert_eq!((masked, Some(stream.len())), (Ok(0), size));
+            let mut raw = Vec::new();
+            decompress(method, &stream, text.len(), &mut raw).unwrap();
+            assert_eq!(raw, vec![0; text.len()]);
+            assert!(!stream.windows(4).any(|bytes| bytes == b"what"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_compressed_value_stays_and_is_an_error() {
+        for tcinfo in [0, 9, 1 << RAWSIZE_BITS | 9, 3 << RAWSIZE_BITS | 9, u32::MAX] {
+            let mut stream = [0xFF, 0xFF];
+            assert!(Packer::default().mask(&mut Column::Zero, tcinfo, &mut stream).is_err());
+            assert_eq!(stream, [0xFF, 0xFF]);
+        }
     }
 }

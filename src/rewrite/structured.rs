@@ -30,22 +30,13 @@ impl<'m> StructuredColumn<'m> {
     ) -> Result<u64, DatumError> {
         let StructuredColumn { masker, sample_size, samplers } = self;
         let mut masked = 0;
-        let (base, end) = (value.as_ptr().addr(), value.len());
-        let is_free = masker.has_free_texts();
-        masker.apply(value, &mut |value_type, part| {
+        let mut original = |value_type: ValueType, part: &[u8]| {
             masked += 1;
-            // Parts that are masked in a buffer of their own are elsewhere.
-            if let Some(start) = part.as_ptr().addr().checked_sub(base).filter(|at| *at < end)
-                && is_free
-                && value_type.is_text()
-            {
-                text.push(start..start + part.len());
-            }
             let sampler = samplers.entry(value_type).or_insert_with(|| Sampler::new(*sample_size));
             sampler.offer(value_type, part);
             sampler.count(value_type, std::iter::once(part.len()));
-        })?;
-        text.sort_unstable_by_key(|part| part.start);
+        };
+        masker.apply_noting(value, &mut original, text)?;
         Ok(masked)
     }
 

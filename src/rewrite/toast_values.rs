@@ -31,6 +31,7 @@ pub(super) struct ToastValues<'a> {
     target: &'a Target<'a>,
     /// Its relation's columns.
     columns: &'a [&'a str],
+    storage: Vec<Storage>,
     files: Vec<(File, Segment)>,
     references: &'a References,
     chunks: &'a [Chunk],
@@ -65,6 +66,7 @@ impl<'a> ToastValues<'a> {
             pass,
             target,
             columns,
+            storage: layout(),
             files: files.collect::<Result<_>>()?,
             references,
             chunks,
@@ -158,10 +160,9 @@ impl<'a> ToastValues<'a> {
             self.read(block)?
         };
         let fault = |fault: Fault| PageFault::from(fault).at(Some(self.target), block);
-        let storage = layout();
         for chunk in chunks {
             let start = buffer.len();
-            let data = chunk_data(&page, chunk.line_pointer, &storage).map_err(fault)?;
+            let data = chunk_data(&page, chunk.line_pointer, &self.storage).map_err(fault)?;
             buffer.extend_from_slice(page.get(data).unwrap_or_default());
             parts.push(start..buffer.len());
         }
@@ -181,7 +182,7 @@ impl<'a> ToastValues<'a> {
         let data = chunks.iter().zip(parts).map(|(chunk, part)| {
             (chunk.line_pointer, buffer.get(part.clone()).unwrap_or_default())
         });
-        let mut writer = ChunkWriter { storage: layout(), data: data.collect() };
+        let mut writer = ChunkWriter { storage: &self.storage, data: data.collect() };
         let _page = self.lock(block);
         let raw = self.read(block)?;
         let mut out = raw;
@@ -248,7 +249,7 @@ fn chunk_data(
 
 /// Writes data over that of chunks.
 struct ChunkWriter<'a> {
-    storage: Vec<Storage>,
+    storage: &'a [Storage],
     /// By line pointer.
     data: Vec<(u16, &'a [u8])>,
 }
@@ -262,7 +263,7 @@ impl TupleRewriter for ChunkWriter<'_> {
         ranges: &mut Ranges,
     ) -> std::result::Result<TupleEnd, Fault> {
         let data = self.data.iter().find(|(number, _)| *number == line_pointer);
-        walk_attributes(raw, &self.storage, |attribute| {
+        walk_attributes(raw, self.storage, |attribute| {
             if let (CHUNK_DATA, Some((_, data))) = (attribute.index, data) {
                 let header_len = attribute.varlena.map_or(0, |varlena| varlena.header_len);
                 let range = attribute.start + header_len..attribute.end;

@@ -34,7 +34,7 @@ fn filled(sandbox: &Sandbox) -> Cluster {
         "postgres",
         &format!(
             "CREATE TABLE notes (id int PRIMARY KEY, kept text, touched int, {}, doc jsonb, \
-             tags text[])",
+             tags text[], page json)",
             columns.join(", ")
         ),
     );
@@ -56,7 +56,9 @@ fn filled(sandbox: &Sandbox) -> Cluster {
                  jsonb_build_object('name', 'Ms Abernathy ' || g, 'visits', (SELECT
                      jsonb_agg(jsonb_build_object('at', 'Ward ' || i * g, 'cost', i * 1.5))
                      FROM generate_series(1, 40 * g) AS i)),
-                 (SELECT array_agg('Tag of Abernathy ' || i * g) FROM generate_series(1, 9 * g) AS i)
+                 (SELECT array_agg('Tag of Abernathy ' || i * g) FROM generate_series(1, 9 * g) AS i),
+                 (SELECT json_agg(json_build_object('by', 'Ms \"Abernathy\" ' || i * g, 'at', 'Ward'))
+                     FROM generate_series(1, 20 * g) AS i)
              FROM generate_series(1, 64) AS g;
              -- Several versions of a row refer to one value; and values that no row has any more.
              UPDATE notes SET touched = 1 WHERE id % 3 = 0;
@@ -72,7 +74,7 @@ fn rules(sandbox: &Sandbox) -> Rules {
     let masked: String = FORMS.iter().map(|(name, ..)| format!("{name} = \"text\"\n")).collect();
     let lines = format!(
         "id = \"keep\"\nkept = \"keep\"\ntouched = \"keep\"\n{masked}\
-         tags = \"text\"\ndoc = {{ paths = {{ \"$.name\" = \"full_name\" }}, default = \"text\" }}"
+         tags = \"text\"\npage = \"text\"\ndoc = {{ paths = {{ \"$.name\" = \"full_name\" }}, default = \"text\" }}"
     );
     Rules::for_tables(sandbox, "rules.toml", "postgres", &[("public.notes", &lines)])
 }
@@ -111,6 +113,7 @@ fn compressed_and_out_of_line_values_keep_their_sizes_and_lose_their_content() {
         "SELECT md5(string_agg(pg_column_size(doc) || ',' || pg_column_size(tags)
              || ',' || cardinality(tags), ';' ORDER BY id)) FROM notes",
         "SELECT count(*) FROM notes, jsonb_array_elements(doc -> 'visits')",
+        "SELECT count(*) || ',' || sum(pg_column_size(page)) FROM notes, json_array_elements(page)",
     ] {
         assert_eq!(raw.value("postgres", unchanged), clone.value("postgres", unchanged));
     }

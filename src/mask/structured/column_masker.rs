@@ -1,6 +1,7 @@
 //! A column's mask at work.
 
 use std::fmt;
+use std::ops::Range;
 
 use super::bounds::mask_bounds;
 use super::encoded::{JsonVisitor, mask_xml};
@@ -67,21 +68,29 @@ impl ColumnMasker<'_> {
         value: &mut [u8],
         original: &mut dyn FnMut(ValueType, &[u8]),
     ) -> Result<(), DatumError> {
+        self.apply_noting(value, original, &mut Vec::new())
+    }
+
+    /// The same. `texts` gets the ranges of `value` that hold text for which any other of the same
+    /// length may stand, in ascending order.
+    pub(crate) fn apply_noting(
+        &mut self,
+        value: &mut [u8],
+        original: &mut dyn FnMut(ValueType, &[u8]),
+        texts: &mut Vec<Range<usize>>,
+    ) -> Result<(), DatumError> {
         let ColumnMasker { masks, unknown, buffer, .. } = self;
-        mask_part(masks, value, &mut Watch { original, unknown }, buffer)
+        let (base, len) = (value.as_ptr().addr(), value.len());
+        mask_part(masks, value, &mut Watch { original, unknown, base, texts }, buffer)?;
+        // A part that had to be copied to be masked is not where the value is.
+        texts.retain(|text| text.end <= len);
+        texts.sort_unstable_by_key(|text| text.start);
+        Ok(())
     }
 
     /// True unless texts are in another server encoding.
     pub(crate) fn is_utf8(&self) -> bool {
         self.is_utf8
-    }
-
-    /// True if another text may stand for each text in a value: one of the same length.
-    pub(crate) fn has_free_texts(&self) -> bool {
-        matches!(
-            self.masks,
-            ColumnMask::Jsonb(_) | ColumnMask::Hstore(_) | ColumnMask::Array { .. }
-        )
     }
 
     /// Paths met that no rule names.
@@ -104,6 +113,9 @@ fn mask_part(
         }
         ColumnMask::Value(masker) => {
             (watch.original)(masker.value_type(), value);
+            if masker.value_type().is_text() {
+                watch.free_text(value);
+            }
             masker.apply(value)
         }
         ColumnMask::Array { layout, element } => {

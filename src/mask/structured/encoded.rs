@@ -45,9 +45,10 @@ impl Visitor for JsonVisitor<'_, '_, '_> {
                 if content.contains(&b'\\') {
                     json::unescape(content, buffer);
                     (watch.original)(ValueType::Text, buffer);
+                    watch.free_text(content);
                     json::flatten_escapes(content);
                 } else {
-                    (watch.original)(ValueType::Text, content);
+                    watch.text(content);
                 }
                 mask.text.apply(content)?;
                 json::without_escapes(content);
@@ -116,9 +117,10 @@ pub(super) fn mask_xml(
     if encoded && text.contains(&b'&') {
         xml::unescape(text, buffer);
         (watch.original)(ValueType::Text, buffer);
+        watch.free_text(text);
         xml::flatten_references(text);
     } else {
-        (watch.original)(ValueType::Text, text);
+        watch.text(text);
     }
     masker.apply(text)?;
     xml::without_markup(place, text);

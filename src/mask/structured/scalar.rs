@@ -1,6 +1,7 @@
 //! Scalars in documents: by path, each with a mask for its type.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +127,25 @@ pub(super) struct Watch<'w> {
     /// Told of each original before it is masked.
     pub(super) original: &'w mut dyn FnMut(ValueType, &[u8]),
     pub(super) unknown: &'w mut UnknownPaths,
+    /// Address of the whole value.
+    pub(super) base: usize,
+    /// Where in it texts are that any other text of their length may stand for.
+    pub(super) texts: &'w mut Vec<Range<usize>>,
+}
+
+impl Watch<'_> {
+    /// Tells of a text before it is masked in its place.
+    pub(super) fn text(&mut self, text: &[u8]) {
+        (self.original)(ValueType::Text, text);
+        self.free_text(text);
+    }
+
+    /// Takes down where a text is.
+    pub(super) fn free_text(&mut self, text: &[u8]) {
+        if let Some(start) = text.as_ptr().addr().checked_sub(self.base) {
+            self.texts.push(start..start + text.len());
+        }
+    }
 }
 
 /// Masks the scalars of a `jsonb`.
@@ -158,7 +178,7 @@ impl Visitor for JsonbVisitor<'_, '_, '_> {
                 Ok(())
             }
             (PathAction::Mask(mask), Scalar::Text(text)) => {
-                (self.watch.original)(ValueType::Text, text);
+                self.watch.text(text);
                 mask.text.apply(text)
             }
             (PathAction::Mask(mask), Scalar::Number(number)) => {
@@ -188,7 +208,7 @@ pub(super) fn mask_hstore(
             Ok(())
         }
         PathAction::Mask(mask) => {
-            (watch.original)(ValueType::Text, value);
+            watch.text(value);
             mask.text.apply(value)
         }
     }
