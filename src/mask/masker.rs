@@ -319,17 +319,17 @@ enum Memory {
 struct Remembering<const N: usize> {
     /// `None` where drawing costs no more than looking up.
     memo: Option<Memo<N>>,
-    waiting: Vec<Waiting<N>>,
+    waiting: Vec<Waiting>,
 }
 
 /// A value to be drawn.
-struct Waiting<const N: usize> {
+struct Waiting {
     /// Its number among the values.
     number: usize,
     /// It has an input in the batch.
     seeded: bool,
     /// Where to remember it.
-    vacancy: Option<Vacancy<N>>,
+    vacancy: Option<Vacancy>,
 }
 
 impl fmt::Debug for Masker<'_> {
@@ -434,7 +434,7 @@ impl<const N: usize> Remembering<N> {
             if let Some(value) = value.map_err(|error| (number, error))? {
                 let seed = if seeded { seeds.next() } else { None };
                 hand.mask(value, seed).map_err(|error| (number, error))?;
-                if let Some(memo) = memo {
+                if let (Some(memo), Some(vacancy)) = (&mut *memo, vacancy) {
                     memo.remember(vacancy, value);
                 }
             }

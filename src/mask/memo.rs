@@ -3,6 +3,10 @@
 //! A direct-mapped table of whole values and their masked forms. Full equality is checked, so it
 //! never changes a result. Where a column hardly repeats itself, it rests.
 
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+
 /// Bytes of a table: those of a few columns stay in a core's second-level cache.
 const TABLE_BYTES: usize = 256 << 10;
 /// Look-ups after which the hit rate is judged.
@@ -10,9 +14,11 @@ const WINDOW: u32 = 4096;
 /// Values that pass unremembered after a window with too few hits.
 const REST: u32 = 16 * WINDOW;
 
-/// A memo for values of at most `N` bytes, a multiple of eight.
+/// A memo for values of at most `N` bytes.
 pub(crate) struct Memo<const N: usize> {
     entries: Vec<Entry<N>>,
+    /// Values put in so far.
+    tickets: u32,
     looked: u32,
     hits: u32,
     resting: u32,
@@ -22,15 +28,17 @@ pub(crate) struct Memo<const N: usize> {
 struct Entry<const N: usize> {
     value: [u8; N],
     masked: [u8; N],
-    /// Length of both; 0 in an entry never used.
-    len: u32,
+    /// Length of both; 0 while there is no masked form.
+    len: u8,
+    /// Who put the value here.
+    ticket: u32,
 }
 
-/// A value that was looked for and not found: where to put its masked form.
-pub(crate) struct Vacancy<const N: usize> {
-    slot: usize,
-    value: [u8; N],
-    len: u32,
+/// A value that was looked for and not found: where its masked form belongs.
+#[derive(Clone, Copy)]
+pub(crate) struct Vacancy {
+    slot: u32,
+    ticket: u32,
 }
 
 impl<const N: usize> Memo<N> {
@@ -39,68 +47,58 @@ impl<const N: usize> Memo<N> {
 
     /// An empty memo; its table is allocated at the first value.
     pub(crate) fn new() -> Memo<N> {
-        Memo { entries: Vec::new(), looked: 0, hits: 0, resting: 0 }
+        Memo { entries: Vec::new(), tickets: 0, looked: 0, hits: 0, resting: 0 }
     }
 
     /// Masks `value` from memory, or says where to remember the result. `Err(None)`: nowhere.
     #[inline]
-    pub(crate) fn recall(&mut self, value: &mut [u8]) -> Result<(), Option<Vacancy<N>>> {
+    pub(crate) fn recall(&mut self, value: &mut [u8]) -> Result<(), Option<Vacancy>> {
         if self.resting > 0 {
             self.resting -= 1;
             return Err(None);
         }
-        let Some(padded) = padded::<N>(value) else { return Err(None) };
+        if value.is_empty() || value.len() > N {
+            return Err(None);
+        }
         if self.entries.is_empty() {
-            self.entries = vec![Entry { value: [0; N], masked: [0; N], len: 0 }; Self::ENTRIES];
+            let unused = Entry { value: [0; N], masked: [0; N], len: 0, ticket: 0 };
+            self.entries = vec![unused; Self::ENTRIES];
         }
         self.looked += 1;
         if self.looked == WINDOW {
             self.resting = if self.hits < WINDOW / 8 { REST } else { 0 };
             (self.looked, self.hits) = (0, 0);
         }
-        let len = value.len() as u32;
-        let slot = slot(&padded, len);
-        match self.entries.get(slot) {
-            Some(entry) if entry.len == len && entry.value == padded => {
-                self.hits += 1;
-                if let Some(masked) = entry.masked.get(..value.len()) {
-                    value.copy_from_slice(masked);
-                }
-                Ok(())
-            }
-            _ => Err(Some(Vacancy { slot, value: padded, len })),
-        }
-    }
-
-    /// Remembers what a value was masked to.
-    #[inline]
-    pub(crate) fn remember(&mut self, vacancy: Option<Vacancy<N>>, masked: &[u8]) {
-        if let Some(Vacancy { slot, value, len }) = vacancy
-            && let Some(entry) = self.entries.get_mut(slot)
-            && let Some(masked) = padded(masked)
+        let len = value.len();
+        let slot = FixedState::with_seed(0).hash_one(&*value) as usize % Self::ENTRIES;
+        let Some(entry) = self.entries.get_mut(slot) else { return Err(None) };
+        if usize::from(entry.len) == len
+            && let (Some(known), Some(masked)) = (entry.value.get(..len), entry.masked.get(..len))
+            && known == value
         {
-            *entry = Entry { value, masked, len };
+            self.hits += 1;
+            value.copy_from_slice(masked);
+            return Ok(());
+        }
+        self.tickets = self.tickets.wrapping_add(1);
+        (entry.len, entry.ticket) = (0, self.tickets);
+        if let Some(room) = entry.value.get_mut(..len) {
+            room.copy_from_slice(value);
+        }
+        Err(Some(Vacancy { slot: slot as u32, ticket: entry.ticket }))
+    }
+
+    /// Remembers what a value was masked to, unless another one has taken its place since.
+    #[inline]
+    pub(crate) fn remember(&mut self, vacancy: Vacancy, masked: &[u8]) {
+        if let Some(entry) = self.entries.get_mut(vacancy.slot as usize)
+            && entry.ticket == vacancy.ticket
+            && let Some(room) = entry.masked.get_mut(..masked.len())
+        {
+            room.copy_from_slice(masked);
+            entry.len = masked.len() as u8;
         }
     }
-}
-
-/// A value with zeros behind it; `None` if it is empty or too long.
-#[inline]
-fn padded<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
-    let mut padded = [0; N];
-    padded.get_mut(..value.len())?.copy_from_slice(value);
-    (!value.is_empty()).then_some(padded)
-}
-
-/// Where a value is kept: a cheap hash, whose collisions cost time only.
-#[inline]
-fn slot<const N: usize>(padded: &[u8; N], len: u32) -> usize {
-    let mut hash = u64::from(len);
-    for word in padded.as_chunks::<8>().0 {
-        hash =
-            (hash.rotate_left(23) ^ u64::from_le_bytes(*word)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    }
-    (hash >> 40) as usize % Memo::<N>::ENTRIES
 }
 
 #[cfg(test)]
@@ -112,7 +110,7 @@ mod tests {
         let mut memo = Memo::<32>::new();
         for text in ["a", "abcdefgh", "abcdefghi", "exactly thirty-two bytes of text"] {
             let mut value = text.as_bytes().to_vec();
-            let vacancy = memo.recall(&mut value).unwrap_err();
+            let vacancy = memo.recall(&mut value).unwrap_err().unwrap();
             let masked = vec![b'x'; text.len()];
             memo.remember(vacancy, &masked);
             assert!(memo.recall(&mut value).is_ok());
@@ -122,6 +120,30 @@ mod tests {
         let mut longer = b"a\0".to_vec();
         assert!(memo.recall(&mut longer).is_err());
         assert_eq!(longer, b"a\0");
+    }
+
+    #[test]
+    fn a_value_whose_place_was_taken_is_not_remembered() {
+        let mut memo = Memo::<8>::new();
+        // So many that some share a place.
+        let values: Vec<[u8; 8]> = (0..1_000_000u64).step_by(37).map(u64::to_le_bytes).collect();
+        for pair in values.chunks(2) {
+            let vacancies: Vec<_> =
+                pair.iter().map(|value| memo.recall(&mut value.clone())).collect();
+            for (value, vacancy) in pair.iter().zip(vacancies) {
+                if let Err(Some(vacancy)) = vacancy {
+                    memo.remember(vacancy, &value.map(|byte| !byte));
+                }
+            }
+        }
+        memo.resting = 0;
+        for value in &values {
+            let mut recalled = *value;
+            if memo.recall(&mut recalled).is_ok() {
+                assert_eq!(recalled, value.map(|byte| !byte));
+            }
+            memo.resting = 0;
+        }
     }
 
     #[test]
@@ -139,7 +161,7 @@ mod tests {
             match memo.recall(&mut number.to_le_bytes()) {
                 Err(Some(vacancy)) => {
                     vacancies += 1;
-                    memo.remember(Some(vacancy), &[0; 8]);
+                    memo.remember(vacancy, &[0; 8]);
                 }
                 Err(None) => {}
                 Ok(()) => panic!("a value that was never seen"),

@@ -69,6 +69,7 @@ mod unique;
 mod url;
 mod username;
 mod uuid;
+mod words;
 mod zero;
 
 pub use crate::datum::DatumError;

@@ -24,7 +24,12 @@ pub(crate) fn mask(value: &mut [u8], stream: &mut Stream, buffer: &mut Vec<u8>) 
         shape.plan(&mut planned, stream);
         let mut planned = planned.iter().take(shape.count);
         buffer.clear();
-        if value.is_ascii() {
+        if value.is_ascii() && !value.iter().any(u8::is_ascii_alphabetic) {
+            buffer.extend_from_slice(value);
+            for digit in buffer.iter_mut().filter(|byte| byte.is_ascii_digit()) {
+                *digit = planned.next().copied().unwrap_or_else(|| stream.digit());
+            }
+        } else if value.is_ascii() {
             ascii(value, shape.count > 0, &mut planned, stream, buffer);
         } else {
             for unit in units(value) {

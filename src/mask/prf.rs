@@ -7,6 +7,7 @@ use blake3::platform::Platform;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::key::MaskKey;
+use super::words::words;
 use crate::rules::MaskName;
 
 /// What a subkey is for. Names the mask version: a change of any mask's output changes it.
@@ -65,10 +66,14 @@ const LONG: u8 = 0xFF;
 /// An input that leaves room for its length in a block.
 #[inline]
 fn padded(input: &[u8]) -> Option<[u8; BLOCK]> {
+    let mut words = words::<{ BLOCK / 8 }>(input).filter(|_| input.len() < BLOCK)?;
+    if let Some(last) = words.last_mut() {
+        *last |= (input.len() as u64) << 56;
+    }
     let mut block = [0; BLOCK];
-    let (length, room) = block.split_last_mut()?;
-    room.get_mut(..input.len())?.copy_from_slice(input);
-    *length = input.len() as u8;
+    for (bytes, word) in block.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *bytes = word.to_le_bytes();
+    }
     Some(block)
 }
 

@@ -16,8 +16,8 @@ pub enum VarlenaForm {
     Plain,
     /// `varattrib_4b.va_compressed`: eight header bytes, then pglz or lz4.
     Compressed,
-    /// `varattrib_1b_e`: the value is in the TOAST table.
-    OnDisk(ToastPointer),
+    /// `varattrib_1b_e`: the value is in the TOAST table; what follows is a [`ToastPointer`].
+    OnDisk,
 }
 
 /// `varatt_external`, but for the TOAST table's oid.
@@ -32,6 +32,16 @@ pub struct ToastPointer {
 }
 
 impl ToastPointer {
+    /// Reads what follows the header of a [`VarlenaForm::OnDisk`].
+    pub fn read(bytes: &[u8]) -> Result<ToastPointer, PageError> {
+        match (u32_at(bytes, 0), u32_at(bytes, 4), u32_at(bytes, 8)) {
+            (Some(va_rawsize), Some(va_extinfo), Some(va_valueid)) => {
+                Ok(ToastPointer { va_rawsize, va_extinfo, va_valueid })
+            }
+            _ => Err(PageError::new("TOAST pointer reaches past the tuple")),
+        }
+    }
+
     /// Bytes in all chunks: `VARATT_EXTERNAL_GET_EXTSIZE`.
     pub fn extsize(self) -> usize {
         (self.va_extinfo & 0x3FFF_FFFF) as usize
@@ -60,15 +70,10 @@ impl Varlena {
     pub fn read(bytes: &[u8]) -> Result<Varlena, PageError> {
         let first = *bytes.first().ok_or(PageError::new("varlena starts at the tuple's end"))?;
         let (form, header_len, total_len) = if first == 0x01 {
-            let tag = bytes.get(1).copied();
-            match (tag, u32_at(bytes, 2), u32_at(bytes, 6), u32_at(bytes, 10)) {
-                (Some(VARTAG_ONDISK), Some(va_rawsize), Some(va_extinfo), Some(va_valueid)) => {
-                    let pointer = ToastPointer { va_rawsize, va_extinfo, va_valueid };
-                    let form = VarlenaForm::OnDisk(pointer);
-                    (form, 2, SIZE_OF_ONDISK_POINTER)
-                }
-                _ => return Err(PageError::new("TOAST pointer of a kind that is never on disk")),
+            if bytes.get(1) != Some(&VARTAG_ONDISK) {
+                return Err(PageError::new("TOAST pointer of a kind that is never on disk"));
             }
+            (VarlenaForm::OnDisk, 2, SIZE_OF_ONDISK_POINTER)
         } else if first & 0x01 != 0 {
             (VarlenaForm::Short, 1, usize::from(first >> 1))
         } else {
@@ -109,7 +114,8 @@ mod tests {
         (pointer[0], pointer[1]) = (1, VARTAG_ONDISK);
         (pointer[3], pointer[7], pointer[9], pointer[10]) = (8, 4, 0x40, 77);
         let on_disk = Varlena::read(&pointer).unwrap();
-        let VarlenaForm::OnDisk(pointer) = on_disk.form else { panic!("{on_disk:?}") };
+        assert_eq!((on_disk.form, on_disk.header_len), (VarlenaForm::OnDisk, 2));
+        let pointer = ToastPointer::read(&pointer[2..]).unwrap();
         assert_eq!(
             (pointer.va_valueid, pointer.extsize(), pointer.is_compressed()),
             (77, 1024, true)

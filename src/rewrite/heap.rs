@@ -10,7 +10,7 @@ use super::structured::StructuredColumn;
 use crate::datum::{DatumError, ValueType};
 use crate::mask::Masker;
 use crate::page::{
-    Attribute, Block, Storage, ToastPointer, TupleEnd, VarlenaForm, walk_attributes,
+    Attribute, Block, PageError, Storage, ToastPointer, TupleEnd, VarlenaForm, walk_attributes,
 };
 
 /// What happens to one attribute, with the state that doing it needs.
@@ -175,8 +175,8 @@ impl TupleRewriter for HeapRewriter<'_> {
         walk_attributes(raw, storage, |attribute| {
             match columns.get_mut(attribute.index) {
                 None | Some(Column::Keep) => {
-                    if let Some(VarlenaForm::OnDisk(pointer)) = attribute.varlena.map(|v| v.form) {
-                        kept_toast.insert(pointer.va_valueid);
+                    if attribute.varlena.is_some_and(|it| it.form == VarlenaForm::OnDisk) {
+                        kept_toast.insert(toast_pointer(raw, &attribute)?.va_valueid);
                     }
                     return Ok(());
                 }
@@ -186,7 +186,7 @@ impl TupleRewriter for HeapRewriter<'_> {
                     match form {
                         // A TOAST pointer holds no data, and amcheck follows it: its chunks are
                         // zeroed instead.
-                        Some(VarlenaForm::OnDisk(_)) => return Ok(()),
+                        Some(VarlenaForm::OnDisk) => return Ok(()),
                         Some(VarlenaForm::Compressed) => {
                             if packer.mask(column, raw_tcinfo(raw, &attribute), value).is_err() {
                                 value.fill(0);
@@ -212,7 +212,8 @@ impl TupleRewriter for HeapRewriter<'_> {
                             ranges.allow(offset + range.start, offset + range.end);
                             return Ok(());
                         }
-                        Some(VarlenaForm::OnDisk(pointer)) => {
+                        Some(VarlenaForm::OnDisk) => {
+                            let pointer = toast_pointer(raw, &attribute)?;
                             masked_toast.push((pointer, attribute.index as u16));
                             return Ok(());
                         }
@@ -250,6 +251,12 @@ impl TupleRewriter for HeapRewriter<'_> {
         }
         Ok(())
     }
+}
+
+/// Where the chunks of an attribute out of line are.
+fn toast_pointer(tuple: &[u8], attribute: &Attribute) -> Result<ToastPointer, PageError> {
+    ToastPointer::read(tuple.get(payload(attribute)).unwrap_or_default())
+        .map_err(|error| error.at_attribute(attribute.index))
 }
 
 /// `va_tcinfo` of a compressed attribute.
