@@ -108,6 +108,15 @@ pub enum Error {
         sqlstate: String,
     },
 
+    /// The pool's audit log is not what was written.
+    #[error("the audit log is broken at line {line}: {what}")]
+    AuditLogBroken {
+        /// The first line that is wrong or, past the last one, missing.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
+
     /// The caller cancelled.
     #[error("cancelled")]
     Cancelled,

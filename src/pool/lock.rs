@@ -13,10 +13,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A lock on a file; released when dropped.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
+    /// The file itself.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Waits for it, up to a minute.
     pub(super) fn wait(path: &Path, what: &str) -> Result<Lock> {
         let start = Instant::now();
@@ -54,7 +59,7 @@ impl Lock {
             // The directory may have gone, or been replaced, while we waited.
             let held = file.metadata().map_err(Error::io("read", path))?;
             if path.metadata().is_ok_and(|now| now.ino() == held.ino() && now.dev() == held.dev()) {
-                return Ok(Some(Lock { _file: file }));
+                return Ok(Some(Lock { file }));
             }
         }
     }

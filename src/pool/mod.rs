@@ -1,7 +1,7 @@
 //! A pool: a directory with snapshots, the clones made of them, and staging.
 //!
 //! ```text
-//! pool.json  lock  audit.log
+//! pool.json  lock  audit.log  audit-head.json
 //! snapshots/<id>/{manifest.json,volume/}
 //! staging/<id>/{lock,volume/,private/}
 //! clones/<id>/{clone.json,lock,gen-<n>/volume/,postgresql.conf,pg_hba.conf,pg_ident.conf,server.log,run/}
@@ -34,9 +34,10 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::sandbox::Confinement;
 use crate::error::{Error, Result};
 use crate::storage::{Driver, DriverChoice, DriverKind, Probe, Usage, probe};
+use audit_log::{AuditLog, Told};
 use lock::Lock;
 
-pub use audit_log::{AuditEntry, Verified};
+pub use audit_log::{Anchor, AuditEntry, Pruned, Retention, Verified};
 pub use manifest::{Manifest, StageTimes};
 pub use pipeline::{Audited, Finished, Planned, Rewritten, SnapshotOptions, Source, Staged};
 pub use recover::Recovery;
@@ -193,7 +194,7 @@ impl Pool {
 
     /// Appends to the pool's audit log. Values must not be secrets.
     pub fn audit(&self, verb: &str, object: &str, details: &[(&str, &str)]) -> Result<()> {
-        audit_log::append(&self.dir.join("audit.log"), verb, object, details)
+        self.audit_log().append(verb, object, &Told::done(details))
     }
 
     /// Runs a verb. If it fails or is refused, the audit log tells how, without the error's words.
@@ -204,17 +205,49 @@ impl Pool {
         run: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         run().inspect_err(|error| {
-            let details = audit_log::outcome(error);
-            let details: Vec<(&str, &str)> =
-                details.iter().map(|(name, value)| (*name, value.as_str())).collect();
             // What went wrong matters more than that it could not be noted.
-            let _ = self.audit(verb, object, &details);
+            let _ = self.audit_log().append(verb, object, &Told::not_done(error));
         })
     }
 
-    /// Checks the audit log's chain.
+    /// Runs a verb that reads. The audit log tells of it, however it ends; what can't be told of is
+    /// not read.
+    pub fn reading<T>(
+        &self,
+        verb: &str,
+        object: &str,
+        read: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let result = self.logged(verb, object, read)?;
+        self.audit(verb, object, &[])?;
+        Ok(result)
+    }
+
+    /// The audit log's lines, oldest first.
+    pub fn audit_entries(&self) -> Result<Vec<AuditEntry>> {
+        self.audit_log().entries()
+    }
+
+    /// Follows the audit log's chain from end to end.
+    ///
+    /// # Errors
+    /// [`Error::AuditLogBroken`] names the first link that does not hold.
     pub fn verify_audit_log(&self) -> Result<Verified> {
-        audit_log::verify(&self.dir.join("audit.log"))
+        self.audit_log().verify(None)
+    }
+
+    /// The same, and the line of this hash, which an earlier run told, has to be in it.
+    pub fn verify_audit_log_with(&self, seen: &str) -> Result<Verified> {
+        self.audit_log().verify(Some(seen))
+    }
+
+    /// Removes old lines of the audit log; what stays can still be verified.
+    pub fn prune_audit_log(&self, retention: Retention) -> Result<Pruned> {
+        self.logged("audit prune", "", || self.audit_log().prune(retention))
+    }
+
+    fn audit_log(&self) -> AuditLog {
+        AuditLog::of_pool(&self.dir)
     }
 
     /// Held while what exists changes: names, ports, directories.

@@ -12,10 +12,7 @@ fn lines(pool: &Pool) -> Vec<Value> {
 
 /// `verb outcome` of each line from `first` on.
 fn told(pool: &Pool, first: usize) -> Vec<String> {
-    let tell = |line: &Value| {
-        let outcome = line["details"]["outcome"].as_str().unwrap_or("done");
-        format!("{} {outcome}", text(line, "verb"))
-    };
+    let tell = |line: &Value| format!("{} {}", text(line, "verb"), text(line, "outcome"));
     lines(pool).iter().skip(first).map(tell).collect()
 }
 
@@ -27,6 +24,9 @@ fn every_verb_is_in_the_log() {
     let clone = pool.clone_of(&snapshot.id, &["--name", "work"]);
     for arguments in [
         &["pool", "status"][..],
+        &["pool", "recover"],
+        &["audit", "log"],
+        &["audit", "verify"],
         &["snapshot", "list"],
         &["snapshot", "show", &snapshot.id],
         &["snapshot", "audit", &snapshot.id],
@@ -40,6 +40,11 @@ fn every_verb_is_in_the_log() {
         pool.json(arguments);
         let verb = arguments[..2].join(" ");
         assert_eq!(told(&pool, before), [format!("{verb} done")]);
+    }
+    for arguments in [["snapshot", "show"], ["snapshot", "destroy"], ["clone", "reset"]] {
+        let before = lines(&pool).len();
+        pool.run(&[arguments[0], arguments[1], "nobody"]).expect_code(4);
+        assert_eq!(told(&pool, before), [format!("{} not found", arguments.join(" "))]);
     }
     let before = lines(&pool).len();
     pool.run(&["snapshot", "destroy", &snapshot.id]).expect_code(5);
@@ -91,4 +96,59 @@ fn a_snapshots_source_is_in_the_log_without_its_password() {
     pool.try_snapshot(source, rules.path(), &[]).expect_code(1);
     let log = std::fs::read_to_string(pool.dir().join("audit.log")).unwrap();
     assert!(log.contains("host=/nowhere") && !log.contains("zqlogpassword"), "{log}");
+}
+
+#[test]
+fn the_log_is_listed_by_verb_object_outcome_and_time() {
+    let sandbox = Sandbox::new();
+    let pool = Pool::new(&sandbox);
+    pool.run(&["clone", "show", "nobody"]).expect_code(4);
+    pool.json(&["clone", "list"]);
+    pool.json(&["snapshot", "list"]);
+    let verbs = |filter: &[&str]| -> Vec<String> {
+        let log = pool.json(&[&["audit", "log"], filter].concat());
+        log.as_array().unwrap().iter().map(|line| text(line, "verb")).collect()
+    };
+    assert_eq!(verbs(&[]), ["pool init", "clone show", "clone list", "snapshot list"]);
+    assert_eq!(verbs(&["--verb", "clone"]), ["clone show", "clone list"]);
+    assert_eq!(verbs(&["--verb", "clone list"]), ["clone list"]);
+    assert_eq!(verbs(&["--outcome", "not found"]), ["clone show"]);
+    assert_eq!(verbs(&["--object", "nobody"]), ["clone show"]);
+    assert_eq!(verbs(&["--verb", "snapshot list", "--uid", "4711"]), Vec::<String>::new());
+    assert_eq!(verbs(&["--verb", "pool", "--since", "1h"]), ["pool init"]);
+    assert_eq!(verbs(&["--until", "2020-01-01"]), Vec::<String>::new());
+    assert_eq!(verbs(&["--verb", "audit", "--last", "2"]), ["audit log", "audit log"]);
+    pool.run(&["audit", "log", "--since", "sometime"]).expect_code(2);
+}
+
+#[test]
+fn a_log_that_was_changed_cut_off_or_pruned_is_told_apart() {
+    let sandbox = Sandbox::new();
+    let pool = Pool::new(&sandbox);
+    for _ in 0..8 {
+        pool.json(&["clone", "list"]);
+    }
+    let seen = pool.json(&["audit", "verify"]);
+    assert_eq!((&seen["first"], &seen["last"]), (&Value::from(1), &Value::from(9)));
+    let head = text(&seen, "head");
+    let pruned = pool.json(&["audit", "prune", "--keep", "4"]);
+    assert_eq!((&pruned["removed"], &pruned["kept"]), (&Value::from(6), &Value::from(5)));
+    let verified = pool.json(&["audit", "verify", "--seen", &head]);
+    assert_eq!((&verified["first"], &verified["anchor"]["pruned_through"]), (&7.into(), &6.into()));
+    pool.run(&["audit", "verify", "--seen", &"0".repeat(64)]).expect_code(1);
+
+    let log = pool.dir().join("audit.log");
+    let whole = std::fs::read_to_string(&log).unwrap();
+    let entries = whole.lines().count();
+    let broken = |line: usize| {
+        let outcome = pool.run(&["audit", "verify"]).expect_code(1);
+        assert_eq!(outcome.json()["broken"]["line"], line, "{outcome:?}");
+        pool.run(&["audit", "prune", "--keep", "1"]).expect_code(1);
+        std::fs::write(&log, &whole).unwrap();
+    };
+    std::fs::write(&log, whole.replace("\"clone list\"", "\"clone show\"")).unwrap();
+    broken(3);
+    let cut: Vec<&str> = whole.lines().take(entries - 2).collect();
+    std::fs::write(&log, cut.join("\n") + "\n").unwrap();
+    broken(entries - 1);
 }

@@ -2,8 +2,12 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use thinveil::pool::PortRange;
 
 const EXAMPLES: &str = "\
@@ -52,6 +56,9 @@ pub(crate) enum Noun {
     /// Make, look at and destroy clones of snapshots.
     #[command(subcommand)]
     Clone(CloneVerb),
+    /// Read, check and prune the log of what was done to the pool.
+    #[command(subcommand)]
+    Audit(AuditVerb),
     /// Print a script that completes command lines in a shell.
     #[command(
         after_help = "Example:\n  thinveil completions bash > /etc/bash_completion.d/thinveil"
@@ -266,4 +273,83 @@ pub(crate) enum CloneVerb {
         /// Id or name.
         id: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditVerb {
+    /// List the log's lines, oldest first: who did what, when, and how it ended.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/pool audit log --since 7d --verb 'snapshot create'\n  thinveil --pool /srv/pool audit log --verb clone --outcome refused --json\n  thinveil --pool /srv/pool audit log --last 20"
+    )]
+    Log {
+        /// Only this verb (`clone create`), or all verbs of a noun (`clone`).
+        #[arg(long)]
+        verb: Option<String>,
+        /// Only what was done to this id, name or source.
+        #[arg(long)]
+        object: Option<String>,
+        /// Only what ended so: done, refused, failed, cancelled, busy, 'not found'.
+        #[arg(long)]
+        outcome: Option<String>,
+        /// Only what this operating system user did.
+        #[arg(long, value_name = "UID")]
+        uid: Option<u32>,
+        /// Only what was done since: a date, a time (2026-05-01T12:00:00Z), or an age (7d, 12h).
+        #[arg(long, value_name = "WHEN")]
+        since: Option<Moment>,
+        /// Only what was done before.
+        #[arg(long, value_name = "WHEN")]
+        until: Option<Moment>,
+        /// Only the last so many of these.
+        #[arg(long, value_name = "N")]
+        last: Option<usize>,
+    },
+    /// Follow the log's chain from end to end, and name the first link that does not hold.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/pool audit verify\n  thinveil --pool /srv/pool audit verify --seen 5f0c…\n\nIt prints the hash of the last line. Kept outside of the pool and given back with --seen, it\nshows that no line up to that one was changed, whoever may write to the pool."
+    )]
+    Verify {
+        /// A hash that an earlier run printed: its line has to be in the log.
+        #[arg(long, value_name = "HASH")]
+        seen: Option<String>,
+    },
+    /// Remove old lines. What stays can still be verified.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/pool audit prune --older-than 2y\n  thinveil --pool /srv/pool audit prune --keep 10000\n\nA line tells how many went. A log whose chain is broken is left alone."
+    )]
+    Prune {
+        /// Keep the last so many lines.
+        #[arg(long, value_name = "N")]
+        keep: Option<u64>,
+        /// Remove lines written before: an age (90d, 2y), a date or a time.
+        #[arg(
+            long,
+            value_name = "WHEN",
+            conflicts_with = "keep",
+            required_unless_present = "keep"
+        )]
+        older_than: Option<Moment>,
+    },
+}
+
+/// A point in time, given as such or as an age.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(pub(crate) Timestamp);
+
+impl FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Moment, String> {
+        let time = text.parse::<Timestamp>().ok();
+        let date = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok();
+        let ago = || {
+            let age = text.parse::<Span>().ok()?;
+            Timestamp::now().to_zoned(TimeZone::UTC).checked_sub(age.abs()).ok()
+        };
+        let time = time.or_else(|| date().or_else(ago).map(|zoned| zoned.timestamp()));
+        time.map(Moment).ok_or_else(|| {
+            "say a date (2026-05-01), a time (2026-05-01T12:00:00Z) or an age (90d, 12h, 2y)"
+                .to_owned()
+        })
+    }
 }

@@ -1,8 +1,8 @@
 //! What each verb does.
 
 use std::fs::OpenOptions;
-use std::io::{BufRead, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,26 +13,26 @@ use thinveil::Error;
 use thinveil::cluster::sandbox::Confinement;
 use thinveil::mask::MaskKey;
 use thinveil::plan::suggest;
-use thinveil::pool::{CloneRequest, Pool, SnapshotOptions, Source};
+use thinveil::pool::{CloneRequest, Pool, SnapshotOptions, Source, ThinClone};
 use thinveil::progress::Cancel;
 use thinveil::rules::RuleSet;
-use zeroize::Zeroizing;
 
 use crate::Failure;
 use crate::args::{
-    Arguments, CloneVerb, Key, KeyArguments, Noun, PoolVerb, Rules, SnapshotVerb, SourceArguments,
+    Arguments, CloneVerb, Key, Noun, PoolVerb, Rules, SnapshotVerb, SourceArguments,
 };
+use crate::input::{read_key, read_password, read_rules, read_text};
 use crate::output::{Output, clone_text, confinement_text, lines, snapshot_text, state, table};
 use crate::progress::Bars;
 
-type Result<T> = std::result::Result<T, Failure>;
+pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 /// What all verbs share.
-struct Context<'a> {
+pub(crate) struct Context<'a> {
     pool: Option<PathBuf>,
     pg_bin: Option<PathBuf>,
     cancel: Cancel,
-    output: &'a Output,
+    pub(crate) output: &'a Output,
 }
 
 pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<()> {
@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<()> {
         Noun::Rules(verb) => context.rules(&verb),
         Noun::Snapshot(verb) => context.snapshot(verb),
         Noun::Clone(verb) => context.clone(verb),
+        Noun::Audit(verb) => context.audit(verb),
         Noun::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "thinveil", &mut script);
@@ -73,7 +74,7 @@ impl Context<'_> {
     }
 
     /// Opens the pool, and says what a crash had left.
-    fn open(&self) -> Result<Pool> {
+    pub(crate) fn open(&self) -> Result<Pool> {
         let dir = self.pool_dir()?;
         let pool = Pool::open(dir).inspect_err(|error| {
             if matches!(error, Error::NotFound { .. }) {
@@ -94,11 +95,15 @@ impl Context<'_> {
         self.open()
     }
 
-    /// Opens the pool for a verb that changes nothing there, and notes it in the log.
-    fn open_to_read(&self, verb: &str, object: &str) -> Result<Pool> {
+    /// Runs a verb that changes nothing in the pool; the log tells of it, and how it ended.
+    pub(crate) fn read<T>(
+        &self,
+        verb: &str,
+        object: &str,
+        read: impl FnOnce(&Pool) -> thinveil::Result<T>,
+    ) -> Result<T> {
         let pool = self.open()?;
-        pool.audit(verb, object, &[])?;
-        Ok(pool)
+        Ok(pool.reading(verb, object, || read(&pool))?)
     }
 
     fn new_key(&self, file: Option<&Path>) -> Result<()> {
@@ -148,7 +153,7 @@ impl Context<'_> {
                 })
             }
             PoolVerb::Status => {
-                let status = self.open_to_read("pool status", "")?.status()?;
+                let status = self.read("pool status", "", Pool::status)?;
                 self.output.result(&status, || {
                     lines(&[
                         ("pool", status.dir.display().to_string()),
@@ -165,6 +170,9 @@ impl Context<'_> {
             PoolVerb::Recover => {
                 let pool = self.open()?;
                 let recovered = pool.recovered();
+                if recovered.is_empty() {
+                    pool.audit("pool recover", pool.id(), &[])?;
+                }
                 self.output.result(recovered, || {
                     if recovered.is_empty() {
                         return "nothing to put right".to_owned();
@@ -199,16 +207,17 @@ impl Context<'_> {
         match verb {
             Rules::Suggest { source } => {
                 let from = Source::parse(&source.source);
-                let pool = self.open_to_read("rules suggest", &from.to_string())?;
-                let staged = pool.stage(&from, self.options(source))?;
-                let text = suggest(&staged.catalog()?);
+                let text = self.read("rules suggest", &from.to_string(), |pool| {
+                    Ok(suggest(&pool.stage(&from, self.options(source))?.catalog()?))
+                })?;
                 self.output.result(&json!({ "rules": text }), || text.clone())
             }
             Rules::Check { source, rules } => {
                 let rules = read_rules(rules)?;
                 let from = Source::parse(&source.source);
-                let pool = self.open_to_read("rules check", &from.to_string())?;
-                let planned = pool.stage(&from, self.options(source))?.plan(&rules)?;
+                let planned = self.read("rules check", &from.to_string(), |pool| {
+                    pool.stage(&from, self.options(source))?.plan(&rules)
+                })?;
                 let plan = planned.mask_plan();
                 let relations = plan.databases.iter().flat_map(|database| &database.relations);
                 let masked = relations.clone().filter(|relation| relation.is_masked()).count();
@@ -249,7 +258,7 @@ impl Context<'_> {
                 self.output.result(manifest, || snapshot_text(manifest))
             }
             SnapshotVerb::List => {
-                let snapshots = self.open_to_read("snapshot list", "")?.snapshots()?;
+                let snapshots = self.read("snapshot list", "", Pool::snapshots)?;
                 let manifests: Vec<_> = snapshots.iter().map(|s| s.manifest()).collect();
                 self.output.result(&manifests, || {
                     let rows = manifests.iter().map(|manifest| {
@@ -266,12 +275,12 @@ impl Context<'_> {
                 })
             }
             SnapshotVerb::Show { id } => {
-                let snapshot = self.open_to_read("snapshot show", &id)?.snapshot(&id)?;
+                let snapshot = self.read("snapshot show", &id, |pool| pool.snapshot(&id))?;
                 let manifest = snapshot.manifest();
                 self.output.result(manifest, || snapshot_text(manifest))
             }
             SnapshotVerb::Audit { id } => {
-                let snapshot = self.open_to_read("snapshot audit", &id)?.snapshot(&id)?;
+                let snapshot = self.read("snapshot audit", &id, |pool| pool.snapshot(&id))?;
                 let manifest = snapshot.manifest();
                 let audit = manifest.extra.get("audit").cloned().unwrap_or_default();
                 let value = json!({
@@ -302,8 +311,13 @@ impl Context<'_> {
         }
     }
 
+    /// The clone that a verb is for. The log tells of a verb that named one that is not there.
+    fn find(&self, verb: &str, id: &str, pool: Pool) -> Result<ThinClone> {
+        Ok(pool.logged(verb, id, || pool.find_clone(id))?)
+    }
+
     fn clone(&self, verb: CloneVerb) -> Result<()> {
-        let show = |clone: &thinveil::pool::ThinClone| -> Result<()> {
+        let show = |clone: &ThinClone| -> Result<()> {
             let view = clone.view()?;
             self.output.result(&view, || clone_text(&view))
         };
@@ -333,8 +347,10 @@ impl Context<'_> {
                     cancel: self.cancel.clone(),
                     ..CloneRequest::default()
                 };
-                let created =
-                    self.open_for_servers()?.snapshot(&snapshot)?.create_clone(request)?;
+                let pool = self.open_for_servers()?;
+                let object = request.name.clone().unwrap_or_default();
+                let snapshot = pool.logged("clone create", &object, || pool.snapshot(&snapshot))?;
+                let created = snapshot.create_clone(request)?;
                 let view = created.clone.view()?;
                 let mut value = serde_json::to_value(&view)
                     .map_err(|error| Error::invalid(format!("the result is no JSON: {error}")))?;
@@ -353,7 +369,7 @@ impl Context<'_> {
                 })
             }
             CloneVerb::List => {
-                let clones = self.open_to_read("clone list", "")?.clones()?;
+                let clones = self.read("clone list", "", Pool::clones)?;
                 let views: Vec<_> =
                     clones.iter().map(|clone| clone.view()).collect::<thinveil::Result<_>>()?;
                 self.output.result(&views, || {
@@ -370,15 +386,20 @@ impl Context<'_> {
                     table(["ID", "NAME", "SNAPSHOT", "STATE", "PORT", "OWN"], rows.collect())
                 })
             }
-            CloneVerb::Show { id } => show(&self.open_to_read("clone show", &id)?.find_clone(&id)?),
-            CloneVerb::Start { id } => show(&self.open_for_servers()?.find_clone(&id)?.start()?),
-            CloneVerb::Stop { id } => show(&self.open()?.find_clone(&id)?.stop()?),
+            CloneVerb::Show { id } => {
+                show(&self.read("clone show", &id, |pool| pool.find_clone(&id))?)
+            }
+            CloneVerb::Start { id } => {
+                show(&self.find("clone start", &id, self.open_for_servers()?)?.start()?)
+            }
+            CloneVerb::Stop { id } => show(&self.find("clone stop", &id, self.open()?)?.stop()?),
             CloneVerb::Reset { id, password_stdin } => {
                 let password = password_stdin.then(read_password).transpose()?;
-                show(&self.open_for_servers()?.find_clone(&id)?.reset(password, &self.cancel)?)
+                let clone = self.find("clone reset", &id, self.open_for_servers()?)?;
+                show(&clone.reset(password, &self.cancel)?)
             }
             CloneVerb::Destroy { id } => {
-                let clone = self.open()?.find_clone(&id)?;
+                let clone = self.find("clone destroy", &id, self.open()?)?;
                 let id = clone.id().to_owned();
                 clone.destroy()?;
                 self.output.result(&json!({ "id": id, "destroyed": true }), || {
@@ -387,50 +408,4 @@ impl Context<'_> {
             }
         }
     }
-}
-
-fn read_rules(path: &Path) -> Result<RuleSet> {
-    Ok(RuleSet::from_toml(&read_text(path)?)?)
-}
-
-fn read_text(path: &Path) -> Result<String> {
-    Ok(std::fs::read_to_string(path).map_err(Error::io("read the rule file", path))?)
-}
-
-fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {
-    if arguments.ephemeral_key {
-        return Ok(MaskKey::generate()?);
-    }
-    if let Some(path) = &arguments.key_file {
-        let mut file = std::fs::File::open(path).map_err(Error::io("read the key file", path))?;
-        let mode = file.metadata().map_err(Error::io("look at", path))?.mode();
-        if mode & 0o077 != 0 {
-            eprintln!("thinveil: others can read {}; chmod 600 it", path.display());
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.read_to_string(&mut text).map_err(Error::io("read the key file", path))?;
-        return Ok(MaskKey::from_hex(&text)?);
-    }
-    match std::env::var("THINVEIL_KEY") {
-        Ok(text) => Ok(MaskKey::from_hex(&Zeroizing::new(text))?),
-        Err(_) => Err(Failure::Usage(
-            "which key? Give --key-file FILE (thinveil key new --file FILE makes one), \
-             --ephemeral-key, or set THINVEIL_KEY"
-                .to_owned(),
-        )),
-    }
-}
-
-/// The first line of standard input.
-fn read_password() -> Result<Zeroizing<String>> {
-    let mut line = Zeroizing::new(String::new());
-    std::io::stdin()
-        .lock()
-        .read_line(&mut line)
-        .map_err(Error::io("read the password from", "standard input"))?;
-    let password = Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
-    if password.is_empty() {
-        return Err(Failure::Usage("standard input held no password".to_owned()));
-    }
-    Ok(password)
 }

@@ -3,7 +3,9 @@
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod args;
+mod audit_log;
 mod commands;
+mod input;
 mod output;
 mod progress;
 

@@ -46,6 +46,9 @@ impl Output {
         if self.json {
             let document = match failure {
                 Failure::Library(Error::Refused(refusals)) => json!({ "refused": refusals }),
+                Failure::Library(Error::AuditLogBroken { line, what }) => {
+                    json!({ "broken": { "line": line, "what": what }, "error": failure.to_string() })
+                }
                 failure => json!({ "error": failure.to_string() }),
             };
             let _ = self.result(&document, String::new);

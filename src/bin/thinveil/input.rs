@@ -1,0 +1,60 @@
+//! What verbs are given besides arguments: files, keys, passwords.
+
+use std::io::{BufRead, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use thinveil::Error;
+use thinveil::mask::MaskKey;
+use thinveil::rules::RuleSet;
+use zeroize::Zeroizing;
+
+use crate::Failure;
+use crate::args::KeyArguments;
+use crate::commands::Result;
+
+pub(crate) fn read_rules(path: &Path) -> Result<RuleSet> {
+    Ok(RuleSet::from_toml(&read_text(path)?)?)
+}
+
+pub(crate) fn read_text(path: &Path) -> Result<String> {
+    Ok(std::fs::read_to_string(path).map_err(Error::io("read the rule file", path))?)
+}
+
+pub(crate) fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {
+    if arguments.ephemeral_key {
+        return Ok(MaskKey::generate()?);
+    }
+    if let Some(path) = &arguments.key_file {
+        let mut file = std::fs::File::open(path).map_err(Error::io("read the key file", path))?;
+        let mode = file.metadata().map_err(Error::io("look at", path))?.mode();
+        if mode & 0o077 != 0 {
+            eprintln!("thinveil: others can read {}; chmod 600 it", path.display());
+        }
+        let mut text = Zeroizing::new(String::new());
+        file.read_to_string(&mut text).map_err(Error::io("read the key file", path))?;
+        return Ok(MaskKey::from_hex(&text)?);
+    }
+    match std::env::var("THINVEIL_KEY") {
+        Ok(text) => Ok(MaskKey::from_hex(&Zeroizing::new(text))?),
+        Err(_) => Err(Failure::Usage(
+            "which key? Give --key-file FILE (thinveil key new --file FILE makes one), \
+             --ephemeral-key, or set THINVEIL_KEY"
+                .to_owned(),
+        )),
+    }
+}
+
+/// The first line of standard input.
+pub(crate) fn read_password() -> Result<Zeroizing<String>> {
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(Error::io("read the password from", "standard input"))?;
+    let password = Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned());
+    if password.is_empty() {
+        return Err(Failure::Usage("standard input held no password".to_owned()));
+    }
+    Ok(password)
+}
