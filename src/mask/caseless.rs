@@ -3,6 +3,7 @@
 //! What is masked is the text in small letters. The original's capitals come back afterwards, where
 //! they change nothing under the type's `=`.
 
+use super::masker::Kind;
 use crate::datum::text::{Style, Unit, style, units};
 
 /// How a masked text gets its capitals.
@@ -14,6 +15,32 @@ pub(crate) enum Capitals {
     OfWords,
     /// None.
     None,
+}
+
+impl Kind {
+    /// How a text whose case does not count gets its capitals back.
+    pub(super) fn capitals(&self) -> Capitals {
+        match self {
+            Kind::Digits
+            | Kind::Alphanumeric
+            | Kind::UniqueEmail
+            | Kind::UniqueUsername
+            | Kind::Phone
+            | Kind::Iban
+            | Kind::CardText
+            | Kind::NationalId(_)
+            | Kind::Partial(..) => Capitals::InPlace,
+            Kind::Email(_)
+            | Kind::Url
+            | Kind::Hash
+            | Kind::Ip(_)
+            | Kind::Mac
+            | Kind::BlankText
+            | Kind::RedactText
+            | Kind::ConstantText(_) => Capitals::None,
+            _ => Capitals::OfWords,
+        }
+    }
 }
 
 /// A letter in its small form, if that is as long.

@@ -3,7 +3,8 @@
 use super::digits::{self, Scratch};
 use super::masker::{Kind, Mask};
 use super::permutation::Permuter;
-use super::prf::Stream;
+use super::prf::{Prf, Stream};
+use super::shift::Limits;
 use super::unique::{self, Tools};
 use super::{
     bucket, bytes, card, caseless, coordinates, decimal, fixed, iban, integer, ip, ip_text, label,
@@ -21,6 +22,15 @@ pub(crate) struct Hand<'a> {
     wide: Vec<u8>,
     scratch: Scratch,
     permuter: Permuter,
+    subject: Option<Turn>,
+}
+
+/// What takes the place of the mask's own function for one value.
+enum Turn {
+    /// Another function: the subject's own.
+    Function(Prf),
+    /// The distance's seed, for a shift that depends on the subject alone.
+    Shift,
 }
 
 impl<'a> Hand<'a> {
@@ -31,7 +41,32 @@ impl<'a> Hand<'a> {
             wide: Vec::new(),
             scratch: Scratch::new(),
             permuter: Permuter::new(),
+            subject: None,
         }
+    }
+
+    /// Masks a value under a subject's own function. `seed` as in [`Hand::mask`].
+    pub(crate) fn mask_under(
+        &mut self,
+        subject: Prf,
+        salt: [u8; 32],
+        value: &mut [u8],
+        seed: Option<&[u8; 32]>,
+    ) -> Result<(), DatumError> {
+        self.permuter.set_salt(salt);
+        self.subject = Some(Turn::Function(subject));
+        let masked = self.mask(value, seed);
+        self.subject = None;
+        self.permuter.set_salt([0; 32]);
+        masked
+    }
+
+    /// Moves a date or time by the distance that `seed` stands for, whatever it is.
+    pub(crate) fn shift(&mut self, value: &mut [u8], seed: &[u8; 32]) -> Result<(), DatumError> {
+        self.subject = Some(Turn::Shift);
+        let masked = self.mask(value, Some(seed));
+        self.subject = None;
+        masked
     }
 
     /// Masks a value, and says over how many values that permuted it.
@@ -80,7 +115,12 @@ impl<'a> Hand<'a> {
         seed: Option<&[u8; 32]>,
     ) -> Result<(), DatumError> {
         let Mask { value_type, prf, kind, .. } = self.mask;
-        let Hand { buffer, scratch, permuter, .. } = self;
+        let Hand { buffer, scratch, permuter, subject, .. } = self;
+        let (prf, limits) = match subject {
+            None => (prf, Limits::TurnBack),
+            Some(Turn::Function(subject)) => (&*subject, Limits::TurnBack),
+            Some(Turn::Shift) => (prf, Limits::GoRound),
+        };
         let stream = &mut match seed {
             Some(seed) => Stream::from_seed(*seed),
             None if self.mask.is_drawn() => prf.stream(value),
@@ -137,15 +177,15 @@ impl<'a> Hand<'a> {
             Kind::FloatNoise(noise) => coordinates::noise(value, *value_type, noise, prf)?,
             Kind::Bucket(size) => bucket::bucket(value, *value_type, size, scratch)?,
             Kind::Days(days) => match value_type {
-                ValueType::Date => shift::date(value, *days, stream)?,
+                ValueType::Date => shift::date(value, *days, stream, limits)?,
                 ValueType::Interval => span::interval(value, u64::from(*days) * 86_400, prf)?,
-                _ => shift::timestamp_by_days(value, *days, stream)?,
+                _ => shift::timestamp_by_days(value, *days, stream, limits)?,
             },
             Kind::Seconds(seconds) => match value_type {
                 ValueType::Time => shift::time(value, *seconds, stream)?,
                 ValueType::TimeTz => shift::time(time_of_day(value)?, *seconds, stream)?,
                 ValueType::Interval => span::interval(value, *seconds, prf)?,
-                _ => shift::timestamp_by_seconds(value, *seconds, stream)?,
+                _ => shift::timestamp_by_seconds(value, *seconds, stream, limits)?,
             },
             Kind::Uuid => uuid::permute(value, prf, permuter, scratch)?,
             Kind::Ip(keep_bits) if value_type.is_text() => {

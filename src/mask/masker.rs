@@ -4,7 +4,6 @@ use std::fmt;
 use std::ops::Range;
 
 use super::bucket::Size;
-use super::caseless::Capitals;
 use super::dictionary::Dictionary;
 use super::email::Email;
 use super::filler::Filler;
@@ -15,6 +14,7 @@ use super::national_id::Country;
 use super::noise::Noise;
 use super::prf::{Batch, Prf};
 use super::spec::MaskSpec;
+use super::subject::Subject;
 use super::username::Username;
 use super::{fixed, locale, shift, support};
 use crate::datum::text::{of_name, unpadded};
@@ -168,6 +168,7 @@ impl Mask {
             },
             hand: Hand::new(self),
             batch: Batch::new(),
+            subject: None,
         }
     }
 
@@ -211,13 +212,18 @@ impl Mask {
 
     /// Puts into `batch` what the output is drawn from, where that is known already; true if so.
     #[inline]
-    fn push_input(&self, value: &[u8], batch: &mut Batch) -> Result<bool, DatumError> {
+    pub(super) fn push_input(
+        &self,
+        prf: &Prf,
+        value: &[u8],
+        batch: &mut Batch,
+    ) -> Result<bool, DatumError> {
         let number = match self.kind {
             _ if self.is_drawn() => {
                 let known =
                     self.foreign_encoding(value).is_none() && self.value_type != ValueType::Citext;
                 if known {
-                    batch.push(&self.prf, value);
+                    batch.push(prf, value);
                 }
                 return Ok(known);
             }
@@ -234,13 +240,16 @@ impl Mask {
             Kind::Days(_) | Kind::Seconds(_) | Kind::IntegerNoise(_) => stored::read(value)?,
             _ => return Ok(false),
         };
-        batch.push(&self.prf, &number.to_le_bytes());
+        batch.push(prf, &number.to_le_bytes());
         Ok(true)
     }
 
     /// The part of a stored value that is masked. An empty text stays, and there is none.
     #[inline]
-    fn masked_part<'v>(&self, value: &'v mut [u8]) -> Result<Option<&'v mut [u8]>, DatumError> {
+    pub(super) fn masked_part<'v>(
+        &self,
+        value: &'v mut [u8],
+    ) -> Result<Option<&'v mut [u8]>, DatumError> {
         if self.value_type.width().is_some_and(|width| width != value.len()) {
             return Err(DatumError("a value does not have its type's width"));
         }
@@ -269,30 +278,6 @@ impl Kind {
             None => Kind::Label(EnumLabels::default()),
         }
     }
-
-    /// How a text whose case does not count gets its capitals back.
-    pub(super) fn capitals(&self) -> Capitals {
-        match self {
-            Kind::Digits
-            | Kind::Alphanumeric
-            | Kind::UniqueEmail
-            | Kind::UniqueUsername
-            | Kind::Phone
-            | Kind::Iban
-            | Kind::CardText
-            | Kind::NationalId(_)
-            | Kind::Partial(..) => Capitals::InPlace,
-            Kind::Email(_)
-            | Kind::Url
-            | Kind::Hash
-            | Kind::Ip(_)
-            | Kind::Mac
-            | Kind::BlankText
-            | Kind::RedactText
-            | Kind::ConstantText(_) => Capitals::None,
-            _ => Capitals::OfWords,
-        }
-    }
 }
 
 impl fmt::Debug for Mask {
@@ -304,8 +289,10 @@ impl fmt::Debug for Mask {
 /// Applies a mask on one thread. Holds original values in memory; its `Debug` shows none.
 pub struct Masker<'a> {
     memory: Memory,
-    hand: Hand<'a>,
-    batch: Batch,
+    pub(super) hand: Hand<'a>,
+    pub(super) batch: Batch,
+    /// Whose the next single values are.
+    pub(super) subject: Option<Subject>,
 }
 
 /// What a masker remembers of the values it has seen.
@@ -358,6 +345,9 @@ impl Masker<'_> {
     /// fixed-width value. On an error they are as they were.
     #[inline]
     pub fn apply(&mut self, value: &mut [u8]) -> Result<(), DatumError> {
+        if self.subject.is_some() {
+            return self.apply_by_subject(value);
+        }
         let whole = 0..value.len();
         self.apply_all(value, &[whole], Range::clone, |_| {}).map_err(|(_, error)| error)
     }
@@ -373,7 +363,7 @@ impl Masker<'_> {
         range: impl Fn(&T) -> Range<usize>,
         original: impl FnMut(&[u8]),
     ) -> Result<(), (usize, DatumError)> {
-        let Masker { memory, hand, batch } = self;
+        let Masker { memory, hand, batch, .. } = self;
         match memory {
             Memory::Words(words) => words.apply_all(hand, batch, bytes, values, range, original),
             Memory::Numbers(numbers) => {
@@ -424,7 +414,8 @@ impl<const N: usize> Remembering<N> {
                 None => None,
             };
             original(value);
-            let seeded = mask.push_input(value, batch).map_err(|error| (number, error))?;
+            let seeded =
+                mask.push_input(&mask.prf, value, batch).map_err(|error| (number, error))?;
             waiting.push(Waiting { number, seeded, vacancy });
         }
         let mut seeds = batch.values(&mask.prf).iter();

@@ -64,6 +64,7 @@ mod shift;
 mod span;
 mod spec;
 mod structured;
+mod subject;
 mod support;
 mod unique;
 mod url;
@@ -80,4 +81,8 @@ pub use structured::{
     ColumnMask, ColumnMasker, FieldMask, PathAction, PathMasks, PathTree, ScalarMask, UnknownPaths,
     takes_bounds,
 };
+pub(crate) use subject::{
+    canonical as canonical_subject, canonical_text as canonical_subject_text,
+};
+pub use subject::{is_subject_type, shift_is_injective};
 pub use support::{check_options, is_injective, suited_masks, supports};

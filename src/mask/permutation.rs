@@ -50,16 +50,20 @@ pub(crate) struct Permuter {
     templates: Vec<Option<Template>>,
     tables: Vec<Option<Table>>,
     last_size: u64,
+    /// Tells apart functions that it is used with.
+    salt: [u8; 32],
 }
 
 /// The permutation of one domain: all values that share what the mask keeps.
 struct Template {
+    salt: [u8; 32],
     tweak: Vec<u8>,
     size: u64,
     function: RoundFunction,
 }
 
 struct Table {
+    salt: [u8; 32],
     tweak: Vec<u8>,
     to: Vec<u16>,
 }
@@ -67,7 +71,12 @@ struct Table {
 impl Permuter {
     /// Nothing remembered yet.
     pub(crate) fn new() -> Permuter {
-        Permuter { templates: Vec::new(), tables: Vec::new(), last_size: 0 }
+        Permuter { templates: Vec::new(), tables: Vec::new(), last_size: 0, salt: [0; 32] }
+    }
+
+    /// To be called when the functions given from now on are others.
+    pub(crate) fn set_salt(&mut self, salt: [u8; 32]) {
+        self.salt = salt;
     }
 
     /// Rows of the domain that was last permuted: `u64::MAX` for more than 2^63, 0 if none was.
@@ -113,7 +122,7 @@ impl Permuter {
         if size <= TABLE_MAX {
             return self.look_up(prf, tweak, size, number);
         }
-        let Some(template) = template(&mut self.templates, prf, tweak, size) else {
+        let Some(template) = template(&mut self.templates, self.salt, prf, tweak, size) else {
             return number;
         };
         let left_radix = ceil_sqrt(size);
@@ -145,9 +154,13 @@ impl Permuter {
         }
         let slot = slot(tweak, size, TABLES);
         let Some(slot) = self.tables.get_mut(slot) else { return number };
-        let known = |table: &&Table| table.tweak == tweak && table.to.len() as u64 == size;
+        let salt = self.salt;
+        let known = |table: &&Table| {
+            table.tweak == tweak && table.to.len() as u64 == size && table.salt == salt
+        };
         if slot.as_ref().filter(known).is_none() {
-            *slot = Some(Table { tweak: tweak.to_vec(), to: shuffled(prf, tweak, size) });
+            let to = shuffled(prf, tweak, size);
+            *slot = Some(Table { salt, tweak: tweak.to_vec(), to });
         }
         let to = slot.as_ref().and_then(|table| table.to.get(number as usize));
         to.map_or(number, |&to| u64::from(to))
@@ -155,7 +168,9 @@ impl Permuter {
 
     /// A large domain: the network over the row's own halves.
     fn permute_row(&mut self, prf: &Prf, tweak: &[u8], radices: &[u32], row: &mut [u32]) {
-        let Some(template) = template(&mut self.templates, prf, tweak, 0) else { return };
+        let Some(template) = template(&mut self.templates, self.salt, prf, tweak, 0) else {
+            return;
+        };
         let middle = balanced_split(radices);
         let Some((left_radices, right_radices)) = radices.split_at_checked(middle) else { return };
         let Some((left, right)) = row.split_at_mut_checked(middle) else { return };
@@ -175,6 +190,7 @@ impl Permuter {
 /// is one.
 fn template<'t>(
     templates: &'t mut Vec<Option<Template>>,
+    salt: [u8; 32],
     prf: &Prf,
     tweak: &[u8],
     size: u64,
@@ -183,12 +199,13 @@ fn template<'t>(
         templates.resize_with(TEMPLATES, || None);
     }
     let slot = templates.get_mut(slot(tweak, size, TEMPLATES))?;
-    if !slot.as_ref().is_some_and(|kept| kept.size == size && kept.tweak == tweak) {
+    let known = |kept: &Template| kept.size == size && kept.tweak == tweak && kept.salt == salt;
+    if !slot.as_ref().is_some_and(known) {
         *slot = None;
     }
     Some(slot.get_or_insert_with(|| {
         let function = RoundFunction::new(prf, &domain(b'F', tweak, size));
-        Template { tweak: tweak.to_vec(), size, function }
+        Template { salt, tweak: tweak.to_vec(), size, function }
     }))
 }
 

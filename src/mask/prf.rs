@@ -27,6 +27,11 @@ impl Prf {
         Prf(key.subkey(CONTEXT, &material))
     }
 
+    /// The function of one subject: `seed` is this function's value for the subject.
+    pub(crate) fn of_subject(seed: [u8; 32]) -> Prf {
+        Prf(seed)
+    }
+
     /// The function's value.
     #[inline]
     pub(crate) fn block(&self, input: &[u8]) -> [u8; 32] {

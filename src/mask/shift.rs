@@ -7,8 +7,22 @@ use crate::datum::temporal::{
 };
 use crate::datum::{DatumError, integer};
 
+/// What happens to a date that would leave its type's range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limits {
+    /// It moves the other way.
+    TurnBack,
+    /// It goes on at the other end, so that one distance makes different dates of different ones.
+    GoRound,
+}
+
 /// Moves a `date` by 1 to `days` days. The distance is drawn from the date's stream.
-pub(crate) fn date(value: &mut [u8], days: u32, stream: &mut Stream) -> Result<(), DatumError> {
+pub(crate) fn date(
+    value: &mut [u8],
+    days: u32,
+    stream: &mut Stream,
+    limits: Limits,
+) -> Result<(), DatumError> {
     let date = integer::read(value)?;
     if i32::try_from(date).is_ok_and(is_infinite_date) {
         return Ok(());
@@ -17,7 +31,7 @@ pub(crate) fn date(value: &mut [u8], days: u32, stream: &mut Stream) -> Result<(
         return Err(DatumError("a date is out of range"));
     }
     let delta = distance(stream, u64::from(days));
-    integer::write(value, moved(date, delta, DATE_MIN, DATE_MAX));
+    integer::write(value, moved(date, delta, DATE_MIN, DATE_MAX, limits));
     Ok(())
 }
 
@@ -32,10 +46,11 @@ pub(crate) fn timestamp_by_days(
     value: &mut [u8],
     days: u32,
     stream: &mut Stream,
+    limits: Limits,
 ) -> Result<(), DatumError> {
     let Some(micros) = timestamp(value)? else { return Ok(()) };
     let delta = distance(stream, u64::from(days)) * DAY;
-    integer::write(value, moved(micros, delta, TIMESTAMP_MIN, TIMESTAMP_MAX));
+    integer::write(value, moved(micros, delta, TIMESTAMP_MIN, TIMESTAMP_MAX, limits));
     Ok(())
 }
 
@@ -44,10 +59,11 @@ pub(crate) fn timestamp_by_seconds(
     value: &mut [u8],
     seconds: u64,
     stream: &mut Stream,
+    limits: Limits,
 ) -> Result<(), DatumError> {
     let Some(micros) = timestamp(value)? else { return Ok(()) };
     let delta = distance(stream, seconds) * SECOND;
-    integer::write(value, moved(micros, delta, TIMESTAMP_MIN, TIMESTAMP_MAX));
+    integer::write(value, moved(micros, delta, TIMESTAMP_MIN, TIMESTAMP_MAX, limits));
     Ok(())
 }
 
@@ -82,9 +98,14 @@ fn distance(stream: &mut Stream, most: u64) -> i64 {
     if drawn < most { drawn - most } else { drawn - most + 1 }
 }
 
-/// `from` moved by `delta`; the other way where that would leave the range, so that it moves at
-/// all. The range is wider than two of the longest distances.
-fn moved(from: i64, delta: i64, min: i64, max: i64) -> i64 {
+/// `from` moved by `delta`, within the range; so that it moves at all. The range is wider than two
+/// of the longest distances.
+fn moved(from: i64, delta: i64, min: i64, max: i64, limits: Limits) -> i64 {
+    if limits == Limits::GoRound {
+        let (from, delta, min) = (i128::from(from), i128::from(delta), i128::from(min));
+        let count = i128::from(max) - min + 1;
+        return ((from - min + delta).rem_euclid(count) + min) as i64;
+    }
     let within = |to: &i64| (min..=max).contains(to);
     from.checked_add(delta)
         .filter(within)
@@ -106,7 +127,21 @@ mod tests {
 
     #[test]
     fn moves_inward_at_the_ends_of_the_range() {
-        assert_eq!(moved(DATE_MIN, -5, DATE_MIN, DATE_MAX), DATE_MIN + 5);
-        assert_eq!(moved(TIMESTAMP_MAX, DAY, TIMESTAMP_MIN, TIMESTAMP_MAX), TIMESTAMP_MAX - DAY);
+        let back = Limits::TurnBack;
+        assert_eq!(moved(DATE_MIN, -5, DATE_MIN, DATE_MAX, back), DATE_MIN + 5);
+        let latest = moved(TIMESTAMP_MAX, DAY, TIMESTAMP_MIN, TIMESTAMP_MAX, back);
+        assert_eq!(latest, TIMESTAMP_MAX - DAY);
+    }
+
+    #[test]
+    fn one_distance_keeps_dates_apart_at_the_ends_of_the_range() {
+        for delta in [-3, 2] {
+            let to: std::collections::BTreeSet<i64> =
+                (10..=20).map(|from| moved(from, delta, 10, 20, Limits::GoRound)).collect();
+            assert!(to.into_iter().eq(10..=20));
+        }
+        let round = |from, delta| moved(from, delta, TIMESTAMP_MIN, TIMESTAMP_MAX, Limits::GoRound);
+        assert_eq!(round(TIMESTAMP_MAX, 1), TIMESTAMP_MIN);
+        assert_eq!(round(0, -DAY), -DAY);
     }
 }

@@ -13,6 +13,8 @@ pub(super) struct Assignment {
     pub(super) mask: MaskName,
     pub(super) parts: Option<Box<Parts>>,
     pub(super) domain: String,
+    /// A column of the same table.
+    pub(super) subject: Option<String>,
     pub(super) options: MaskOptions,
     pub(super) confirm_check: bool,
     pub(super) accept_originals: bool,
@@ -35,6 +37,7 @@ impl Assignment {
             mask: rule.mask,
             parts: rule.parts.clone(),
             domain: rule.domain().to_owned(),
+            subject: rule.subject.clone(),
             options: rule.options.clone(),
             confirm_check: rule.confirm_check,
             accept_originals: rule.accept_originals,
@@ -42,7 +45,7 @@ impl Assignment {
         }
     }
 
-    /// True if equal values come out equal under both.
+    /// True if equal values of one subject come out equal under both.
     pub(super) fn agrees_with(&self, other: &Assignment) -> bool {
         self.mask == other.mask
             && (self.mask == MaskName::Keep
@@ -57,6 +60,7 @@ impl Assignment {
             mask: self.mask,
             parts: self.parts.clone(),
             domain: (self.domain != self.mask.as_str()).then(|| self.domain.clone()),
+            subject: self.subject.clone(),
             options: self.options.clone(),
             confirm_check: self.confirm_check,
             accept_originals: self.accept_originals,
@@ -120,18 +124,21 @@ impl Assignments {
                 }
                 let parents = scope.inherited_from(relation, column);
                 let parent = parents.iter().find_map(|parent| self.0.get(parent));
-                let referenced = || {
-                    // A column with a parent waits for it: the parent's mask comes first.
-                    scope
-                        .references(id)
-                        .into_iter()
-                        .filter(|_| parents.is_empty())
-                        .find_map(|(_, referenced)| self.0.get(&referenced))
-                };
+                let referenced =
+                    || {
+                        // A column with a parent waits for it: the parent's mask comes first.
+                        scope.references(id).into_iter().filter(|_| parents.is_empty()).find_map(
+                            |(_, referenced)| Some((referenced, self.0.get(&referenced)?)),
+                        )
+                    };
                 let next = match parent {
                     Some(parent) => Assignment { origin: Origin::Parent, ..parent.clone() },
                     None => match referenced() {
-                        Some(referenced) => Assignment {
+                        Some((on, referenced)) => Assignment {
+                            subject: referenced
+                                .subject
+                                .as_ref()
+                                .and_then(|subject| scope.subject_across(id, on, subject)),
                             origin: Origin::ForeignKey,
                             confirm_check: false,
                             accept_originals: false,

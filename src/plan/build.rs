@@ -9,7 +9,7 @@ use super::scope::{ColumnId, Scope};
 use super::structured::planned_mask;
 use super::{
     Action, AttributePlan, DatabasePlan, IndexRef, MissingValuesPlan, RelationPlan, Relayout,
-    StorageKind,
+    StorageKind, SubjectPlan, context,
 };
 use crate::cluster::catalog::{Column, Relation, RelationKind};
 use crate::ids::Oid;
@@ -98,6 +98,7 @@ fn large_objects(path: &Path) -> RelationPlan {
         storage: StorageKind { attlen, align: 4 },
         action,
         has_missing: false,
+        subject: None,
     };
     RelationPlan {
         oid: PG_LARGEOBJECT,
@@ -129,6 +130,7 @@ fn relation_plan(
             storage: StorageKind { attlen: column.attlen, align: column.align },
             action: action(scope, assignments, relation, column),
             has_missing: column.has_missing,
+            subject: subject(scope, assignments, relation, column),
         })
         .collect();
     if attributes.iter().all(|attribute| attribute.action == Action::Keep) {
@@ -175,6 +177,16 @@ fn relayout(scope: &Scope<'_>, assignments: &Assignments, relation: &Relation) -
         sources: names.map(|column| column.name.clone()).collect(),
         computed: computed.iter().map(|column| column.attnum).collect(),
     })
+}
+
+fn subject(
+    scope: &Scope<'_>,
+    assignments: &Assignments,
+    relation: &Relation,
+    column: &Column,
+) -> Option<SubjectPlan> {
+    let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+    context::subject_plan(scope, relation, assignments.mask(id)?)
 }
 
 fn action(

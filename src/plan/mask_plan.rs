@@ -1,9 +1,11 @@
 //! The plan: everything that rewriting and finishing need to know, and no key.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::datum::{Encoding, ValueType};
 use crate::ids::Oid;
 use crate::mask::ColumnMask;
 
@@ -121,6 +123,34 @@ pub struct AttributePlan {
     /// True if rows written before `ADD COLUMN … DEFAULT` take their value from
     /// `pg_attribute.attmissingval`.
     pub has_missing: bool,
+    /// Whose its values are, where the mask depends on that.
+    #[serde(default)]
+    pub subject: Option<SubjectPlan>,
+}
+
+/// The attribute of the same row that says whose a value is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SubjectPlan {
+    /// Its index.
+    pub attribute: usize,
+    /// Its type.
+    pub value_type: ValueType,
+    /// The encoding of its database.
+    pub encoding: Encoding,
+    /// What it is in rows written before `ADD COLUMN … DEFAULT`, in canonical form; not written
+    /// down anywhere.
+    #[serde(skip)]
+    pub missing: Option<Secret>,
+}
+
+/// A value of the raw cluster. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub Vec<u8>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({} bytes)", self.0.len())
+    }
 }
 
 impl AttributePlan {

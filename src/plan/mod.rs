@@ -8,6 +8,9 @@ mod build;
 mod check_expression;
 mod checks;
 mod columns;
+mod context;
+#[cfg(test)]
+mod context_tests;
 mod databases;
 #[cfg(test)]
 mod dependency_tests;
@@ -30,7 +33,7 @@ use crate::rules::RuleSet;
 use assignment::Assignments;
 pub use mask_plan::{
     Action, AttributePlan, DatabasePlan, IndexRef, MaskPlan, MissingValuesPlan, RelationPlan,
-    Relayout, StorageKind,
+    Relayout, Secret, StorageKind, SubjectPlan,
 };
 use problems::Problems;
 use scope::Scope;
@@ -60,6 +63,7 @@ pub fn plan(rules: &RuleSet, catalog: &Catalog) -> Result<MaskPlan> {
         unique::check(&scope, &assignments, &mut problems);
         checks::check(&scope, &assignments, &mut problems);
         columns::check(&scope, &assignments, &mut problems);
+        context::check(&scope, &assignments, &mut problems);
         let views = derived::check(&scope, &assignments, &mut problems);
         plan.databases.push(build::build(&scope, &assignments, &views, &mut problems));
     }

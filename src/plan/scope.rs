@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::assignment::Assignments;
-use crate::cluster::catalog::{Column, Database, Relation, RelationKind};
+use super::context::subject_across;
+use crate::cluster::catalog::{Column, Database, ForeignKey, Relation, RelationKind};
 use crate::error::Refusal;
 use crate::ids::Oid;
 use crate::rules::{DatabaseRules, LargeObjects, RuleSet, Unlisted};
@@ -82,6 +83,23 @@ impl<'a> Scope<'a> {
                 })
         })
         .collect()
+    }
+
+    /// What a subject of the referenced table is called in the referencing one, where a foreign key
+    /// of these columns joins both.
+    pub(super) fn subject_across(
+        &self,
+        id: ColumnId,
+        referenced: ColumnId,
+        subject: &str,
+    ) -> Option<String> {
+        let joins = |key: &&ForeignKey| {
+            let mut pairs = key.columns.iter().zip(&key.referenced_columns);
+            (key.table, key.referenced_table) == (id.relation, referenced.relation)
+                && pairs.any(|pair| pair == (&id.attnum, &referenced.attnum))
+        };
+        let keys = self.database.foreign_keys.iter().filter(joins);
+        keys.filter_map(|key| subject_across(self, key, subject)).next()
     }
 
     /// `columns` of `relation`, with those that generated columns among them are over.

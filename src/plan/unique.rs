@@ -2,11 +2,12 @@
 
 use super::assignment::{Assignment, Assignments};
 use super::check_expression;
+use super::context;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use super::structured::planned_mask;
 use crate::cluster::catalog::{Column, Index, Relation};
-use crate::mask;
+use crate::mask::{self, ColumnMask};
 use crate::rules::{ColumnRule, MaskName, rule_line};
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
@@ -42,7 +43,7 @@ impl Found<'_> {
         let index = self.index;
         let attnum = self.column.attnum;
         let injective = planned_mask(self.scope, self.column, self.assignment)
-            .is_some_and(|mask| mask.is_injective());
+            .is_some_and(|mask| self.keeps_apart(assignments, &mask));
         if !index.valid && !index.partitioned {
             problems.push(self.refusal(
                 "invalid_unique_index",
@@ -95,6 +96,14 @@ impl Found<'_> {
                 self.confirm_remedy(),
             ));
         }
+    }
+
+    /// True if different values of this column, or of this column and others of the index, stay so.
+    fn keeps_apart(&self, assignments: &Assignments, mask: &ColumnMask) -> bool {
+        let Some(subject) = &self.assignment.subject else { return mask.is_injective() };
+        let (relation, keys) = (self.relation, &self.index.key_columns);
+        (mask.is_injective() || mask.value().is_some_and(mask::shift_is_injective))
+            && context::has_subject_among(self.scope, assignments, relation, keys, subject)
     }
 
     fn predicate_is_safe(&self, assignments: &Assignments) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::by_row::Row;
 use super::packed::Packer;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::sample::Sampler;
@@ -44,6 +45,15 @@ impl Column<'_> {
         }
     }
 
+    /// Whose the values are that [`Column::mask_value`] gets from now on.
+    fn set_subject(&mut self, subject: Option<&[u8]>) {
+        match self {
+            Column::Mask(column) => column.masker.set_subject(subject),
+            Column::Structured(column) => column.set_subject(subject),
+            Column::Keep | Column::Zero => {}
+        }
+    }
+
     /// True unless texts are in another server encoding.
     pub(super) fn is_utf8(&self) -> bool {
         match self {
@@ -60,6 +70,10 @@ pub(super) struct MaskedColumn<'m> {
     value_type: ValueType,
     sampler: Sampler,
     values: Vec<Value>,
+    /// Whose they are, by the value's number.
+    subjects: Vec<Option<Range<usize>>>,
+    /// What that refers to.
+    names: Vec<u8>,
 }
 
 /// Where a value is on the page.
@@ -77,7 +91,22 @@ impl Value {
 
 impl<'m> MaskedColumn<'m> {
     pub(super) fn new(masker: Masker<'m>, value_type: ValueType, sampler: Sampler) -> Self {
-        MaskedColumn { masker, value_type, sampler, values: Vec::new() }
+        MaskedColumn {
+            masker,
+            value_type,
+            sampler,
+            values: Vec::new(),
+            subjects: Vec::new(),
+            names: Vec::new(),
+        }
+    }
+
+    /// Says whose the value is that was collected last.
+    fn push_subject(&mut self, subject: &[u8]) {
+        let start = self.names.len();
+        self.names.extend_from_slice(subject);
+        self.subjects.resize(self.values.len().saturating_sub(1), None);
+        self.subjects.push(Some(start..self.names.len()));
     }
 
     /// Masks one value that is not plain on a page.
@@ -85,6 +114,10 @@ impl<'m> MaskedColumn<'m> {
         let MaskedColumn { masker, value_type, sampler, .. } = self;
         let whole = 0..value.len();
         sampler.count(*value_type, std::iter::once(value.len()));
+        if masker.has_subject() {
+            sampler.offer(*value_type, value);
+            return masker.apply(value);
+        }
         let original = |value: &[u8]| sampler.offer(*value_type, value);
         masker.apply_all(value, &[whole], Range::clone, original).map_err(|(_, error)| error)
     }
@@ -96,11 +129,19 @@ impl<'m> MaskedColumn<'m> {
 
     /// Masks the values collected on a page.
     fn page_end(&mut self, out: &mut Block) -> Result<u64, (u16, DatumError)> {
-        let MaskedColumn { masker, value_type, sampler, values } = self;
+        let MaskedColumn { masker, value_type, sampler, values, subjects, names } = self;
         let original = |value: &[u8]| sampler.offer(*value_type, value);
-        masker.apply_all(out, values, Value::range, original).map_err(|(number, error)| {
+        let masked = if subjects.is_empty() {
+            masker.apply_all(out, values, Value::range, original)
+        } else {
+            let subject = |number: usize| names.get(subjects.get(number)?.clone()?);
+            masker.apply_all_by_subject(out, values, Value::range, subject, original)
+        };
+        masked.map_err(|(number, error)| {
             (values.get(number).map_or(0, |value| value.line_pointer), error)
         })?;
+        subjects.clear();
+        names.clear();
         sampler.count(*value_type, values.iter().map(|value| value.range().len()));
         let masked = values.len() as u64;
         values.clear();
@@ -112,6 +153,8 @@ impl<'m> MaskedColumn<'m> {
 pub(super) struct HeapRewriter<'m> {
     storage: Vec<Storage>,
     columns: Vec<Column<'m>>,
+    /// What masks look at in other columns, if they do.
+    row: Option<Box<Row<'m>>>,
     /// `chunk_id`s that kept attributes refer to: the TOAST values that stay.
     pub(super) kept_toast: HashSet<u32>,
     /// TOAST values that masked attributes refer to, with the attribute's index.
@@ -122,10 +165,15 @@ pub(super) struct HeapRewriter<'m> {
 
 impl<'m> HeapRewriter<'m> {
     /// `storage` and `columns` have one entry per attribute, dropped ones included.
-    pub(super) fn new(storage: Vec<Storage>, columns: Vec<Column<'m>>) -> HeapRewriter<'m> {
+    pub(super) fn new(
+        storage: Vec<Storage>,
+        columns: Vec<Column<'m>>,
+        row: Option<Box<Row<'m>>>,
+    ) -> HeapRewriter<'m> {
         HeapRewriter {
             storage,
             columns,
+            row,
             kept_toast: HashSet::new(),
             masked_toast: Vec::new(),
             values_masked: 0,
@@ -143,6 +191,7 @@ impl<'m> HeapRewriter<'m> {
         let Some(column) = self.columns.get_mut(usize::from(attribute)) else {
             return Err(DatumError("a TOAST value belongs to no column"));
         };
+        column.set_subject(None);
         self.values_masked += if compressed {
             // Its chunks begin with `va_tcinfo`.
             let (tcinfo, stream) = stored
@@ -170,8 +219,11 @@ impl TupleRewriter for HeapRewriter<'_> {
         ranges: &mut Ranges,
     ) -> Result<TupleEnd, Fault> {
         let TuplePlace { line_pointer, offset, .. } = place;
-        let HeapRewriter { storage, columns, kept_toast, masked_toast, values_masked, packer } =
+        let HeapRewriter { storage, columns, row, kept_toast, masked_toast, values_masked, packer } =
             self;
+        if let Some(row) = row {
+            row.read(raw, storage, place)?;
+        }
         walk_attributes(raw, storage, |attribute| {
             match columns.get_mut(attribute.index) {
                 None | Some(Column::Keep) => {
@@ -201,9 +253,11 @@ impl TupleRewriter for HeapRewriter<'_> {
                         attribute: attribute.index,
                         line_pointer,
                     };
+                    let subject = row.as_ref().and_then(|row| row.subject(attribute.index));
                     match attribute.varlena.map(|varlena| varlena.form) {
                         None | Some(VarlenaForm::Short | VarlenaForm::Plain) => {}
                         Some(VarlenaForm::Compressed) => {
+                            column.set_subject(subject);
                             let stream = out.get_mut(payload(&attribute)).unwrap_or_default();
                             *values_masked += packer
                                 .mask(column, raw_tcinfo(raw, &attribute), stream)
@@ -213,6 +267,11 @@ impl TupleRewriter for HeapRewriter<'_> {
                             return Ok(());
                         }
                         Some(VarlenaForm::OnDisk) => {
+                            if subject.is_some() {
+                                return Err(unsupported(
+                                    "a value whose mask takes a subject is stored out of line",
+                                ));
+                            }
                             let pointer = toast_pointer(raw, &attribute)?;
                             masked_toast.push((pointer, attribute.index as u16));
                             return Ok(());
@@ -220,12 +279,18 @@ impl TupleRewriter for HeapRewriter<'_> {
                     }
                     let payload = payload(&attribute);
                     match column {
-                        Column::Mask(column) => column.values.push(Value {
-                            line_pointer,
-                            start: (offset + payload.start) as u16,
-                            end: (offset + payload.end) as u16,
-                        }),
+                        Column::Mask(column) => {
+                            column.values.push(Value {
+                                line_pointer,
+                                start: (offset + payload.start) as u16,
+                                end: (offset + payload.end) as u16,
+                            });
+                            if let Some(subject) = subject {
+                                column.push_subject(subject);
+                            }
+                        }
                         Column::Structured(column) => {
+                            column.set_subject(subject);
                             let value = out.get_mut(payload).unwrap_or_default();
                             *values_masked += column
                                 .apply(value, &mut Vec::new())
@@ -260,7 +325,7 @@ fn toast_pointer(tuple: &[u8], attribute: &Attribute) -> Result<ToastPointer, Pa
 }
 
 /// `va_tcinfo` of a compressed attribute.
-fn raw_tcinfo(tuple: &[u8], attribute: &Attribute) -> u32 {
+pub(super) fn raw_tcinfo(tuple: &[u8], attribute: &Attribute) -> u32 {
     let bytes = tuple.get(attribute.start + 4..).and_then(|bytes| bytes.first_chunk());
     bytes.copied().map_or(0, u32::from_le_bytes)
 }

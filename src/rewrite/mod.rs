@@ -3,6 +3,7 @@
 //! A rewritten page is a pure function of the raw page, the plan and the key. Nothing here opens
 //! a table by name or talks to a server.
 
+mod by_row;
 mod heap;
 mod job;
 mod missing;

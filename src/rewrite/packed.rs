@@ -9,6 +9,13 @@ use crate::datum::compressed::{Method, decompress, fit_parts};
 /// Bits of `va_tcinfo` that hold the raw size; the two above hold the method; `varatt.h`.
 const RAWSIZE_BITS: u32 = 30;
 
+/// Unpacks a compressed value, what follows its `va_tcinfo`.
+pub(super) fn unpack(tcinfo: u32, stream: &[u8], raw: &mut Vec<u8>) -> Result<Method, DatumError> {
+    let method = Method::from_id(tcinfo >> RAWSIZE_BITS)?;
+    decompress(method, stream, (tcinfo & ((1 << RAWSIZE_BITS) - 1)) as usize, raw)?;
+    Ok(method)
+}
+
 /// Larger buffers are given back.
 const KEPT: usize = 4 << 20;
 
@@ -30,9 +37,7 @@ impl Packer {
         tcinfo: u32,
         stream: &mut [u8],
     ) -> Result<u64, DatumError> {
-        let method = Method::from_id(tcinfo >> RAWSIZE_BITS)?;
-        let raw_len = (tcinfo & ((1 << RAWSIZE_BITS) - 1)) as usize;
-        decompress(method, stream, raw_len, &mut self.raw)?;
+        let method = unpack(tcinfo, stream, &mut self.raw)?;
         self.text.clear();
         let masked = column.mask_value(&mut self.raw, &mut self.text)?;
         let Packer { raw, text, packed } = self;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::by_row::Row;
 use super::heap::{Column, HeapRewriter, MaskedColumn};
 use super::missing::{MissingColumn, MissingRewriter};
 use super::pass::{Target, Workspace};
@@ -111,7 +112,7 @@ impl<'a> Relation<'a> {
             (Action::Zero, _) => Column::Zero,
             _ => Column::Keep,
         });
-        HeapRewriter::new(self.storage.clone(), columns.collect())
+        HeapRewriter::new(self.storage.clone(), columns.collect(), Row::new(self.plan))
     }
 }
 

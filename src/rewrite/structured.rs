@@ -40,6 +40,11 @@ impl<'m> StructuredColumn<'m> {
         Ok(masked)
     }
 
+    /// Whose the values are from now on.
+    pub(super) fn set_subject(&mut self, subject: Option<&[u8]>) {
+        self.masker.set_subject(subject);
+    }
+
     /// True unless texts are in another server encoding.
     pub(super) fn is_utf8(&self) -> bool {
         self.masker.is_utf8()

@@ -203,6 +203,20 @@ impl MaskName {
     }
 }
 
+impl MaskName {
+    /// True if what it makes of a value depends on the key, and so may on a subject.
+    pub fn takes_subject(self) -> bool {
+        !matches!(
+            self,
+            MaskName::Keep
+                | MaskName::Blank
+                | MaskName::Redact
+                | MaskName::Constant
+                | MaskName::Bucket
+        )
+    }
+}
+
 impl fmt::Display for MaskName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -16,7 +16,7 @@ use crate::error::{Error, Refusal, Result};
 const VERSION: &str = "1";
 
 /// Keys of a rule that every mask takes.
-const RULE_KEYS: [&str; 4] = ["mask", "domain", "confirm_check", "accept_originals"];
+const RULE_KEYS: [&str; 5] = ["mask", "domain", "subject", "confirm_check", "accept_originals"];
 
 impl RuleSet {
     /// Reads a rule file.
@@ -150,6 +150,7 @@ impl Reader<'_> {
                         named
                     })
                 }
+                "subject" => rule.subject = self.subject(at, value, Some(mask)),
                 "confirm_check" => rule.confirm_check = self.boolean(at, value),
                 "accept_originals" => rule.accept_originals = self.boolean(at, value),
                 option if mask.options().contains(&option) => {
@@ -300,7 +301,7 @@ allow_preload = ["pg_stat_statements"]
 unlisted = "deny"
 
 [databases.shop.tables."public.customers"]
-born = { mask = "date_shift", days = 30, domain = "birth" }
+born = { mask = "date_shift", days = 30, domain = "birth", subject = "patient id" }
 first_name = { mask = "first_name", locale = "fr", confirm_check = true }
 id = { mask = "keep", accept_originals = true }
 "odd \"name" = { mask = "constant", value = "x\ty" }

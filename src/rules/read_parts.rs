@@ -36,12 +36,12 @@ impl Reader<'_> {
                 "paths" => paths = self.paths(at, value),
                 "keys" | "fields" => named = self.named_parts(at, value, kind),
                 "default" if kind != "fields" => default = self.part_default(at, value),
+                "subject" => rule.subject = self.subject(at, value, None),
                 "confirm_check" => rule.confirm_check = self.boolean(at, value),
-                other if kind == "fields" => {
-                    self.unknown_key(at, &key.span(), other, &["fields", "confirm_check"]);
-                }
                 other => {
-                    self.unknown_key(at, &key.span(), other, &[kind, "default", "confirm_check"]);
+                    let default = (kind != "fields").then_some("default");
+                    let known = [kind, "subject", "confirm_check"].into_iter().chain(default);
+                    self.unknown_key(at, &key.span(), other, &known.collect::<Vec<_>>());
                 }
             }
         }
@@ -82,7 +82,7 @@ impl Reader<'_> {
         for (name, value) in self.table(at, value, kind) {
             let rule = match kind {
                 "keys" => self.scalar_rule(at, value),
-                _ => self.rule(at, value),
+                _ => self.rule(at, value).filter(|rule| self.is_of_part(at, value, rule)),
             };
             rules.extend(rule.map(|rule| (name.get_ref().to_string(), rule)));
         }
@@ -97,9 +97,22 @@ impl Reader<'_> {
         rule.map_or(PartDefault::Deny, |rule| PartDefault::Rule(Box::new(rule)))
     }
 
+    /// Whose a value is, is said once for a column.
+    fn is_of_part(&mut self, at: At<'_>, value: &Value<'_>, rule: &ColumnRule) -> bool {
+        if rule.subject.is_some() {
+            self.problem_at(
+                at,
+                &value.span(),
+                "a part has no subject of its own",
+                "give the subject in the column's rule, beside `paths`, `keys` or `fields`",
+            );
+        }
+        rule.subject.is_none()
+    }
+
     /// A rule for values that have no parts.
     fn scalar_rule(&mut self, at: At<'_>, value: &Value<'_>) -> Option<ColumnRule> {
-        let rule = self.rule(at, value)?;
+        let rule = self.rule(at, value).filter(|rule| self.is_of_part(at, value, rule))?;
         if rule.parts.is_some() || rule.confirm_check || rule.accept_originals {
             self.problem_at(
                 at,
@@ -144,7 +157,8 @@ mod tests {
         };
         assert_eq!(paths.len(), 2);
         assert_eq!(default.mask, MaskName::Keep);
-        let rule = read("{ keys = { phone = \"phone\" } }").unwrap();
+        let rule = read("{ keys = { phone = \"phone\" }, subject = \"id\" }").unwrap();
+        assert_eq!(rule.subject.as_deref(), Some("id"));
         assert!(matches!(rule.parts.as_deref(), Some(Parts::Keys(_, PartDefault::Deny))));
         let rule = read(
             "{ fields = { \"a b\" = { paths = { \"$.**\" = \"text\" } }, city = \"city\" }, confirm_check = true }",
@@ -167,6 +181,13 @@ mod tests {
                 "single values",
             ),
             ("{ paths = { \"$.a\" = \"deny\" } }", "no mask \"deny\""),
+            (
+                "{ paths = { \"$.a\" = { mask = \"text\", subject = \"b\" } } }",
+                "no subject of its own",
+            ),
+            ("{ fields = { a = { mask = \"text\", subject = \"b\" } } }", "no subject of its own"),
+            ("{ mask = \"redact\", subject = \"b\" }", "takes no subject"),
+            ("{ mask = \"text\", subject = \"\" }", "has no name"),
         ] {
             let found = read(rule).unwrap_err();
             assert!(found.contains(expected), "{rule}: {found}");

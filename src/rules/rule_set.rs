@@ -105,6 +105,9 @@ pub struct ColumnRule {
     pub parts: Option<Box<Parts>>,
     /// Which domain; the mask's own name where the rule names none.
     pub domain: Option<String>,
+    /// The column of the same row that says whose the value is: its original value is part of what
+    /// the mask depends on.
+    pub subject: Option<String>,
     /// The mask's own options.
     pub options: MaskOptions,
     /// The user's word that masked values satisfy the CHECK constraints on this column.
@@ -120,6 +123,7 @@ impl ColumnRule {
             mask,
             parts: None,
             domain: None,
+            subject: None,
             options: MaskOptions::default(),
             confirm_check: false,
             accept_originals: false,

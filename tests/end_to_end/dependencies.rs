@@ -26,13 +26,13 @@ impl Scene {
         Scene { raw, pool, sandbox }
     }
 
-    fn attempt(&self, rules: &str) -> Outcome {
+    pub(crate) fn attempt(&self, rules: &str) -> Outcome {
         let rules = Rules::write(&self.sandbox, "rules.toml", &format!("version = 1\n{rules}"));
         self.pool.try_snapshot(self.raw.source(), rules.path(), &[])
     }
 
     #[track_caller]
-    fn refused(&self, rules: &str) -> Vec<String> {
+    pub(crate) fn refused(&self, rules: &str) -> Vec<String> {
         let refusals = self.attempt(rules).refusals();
         assert_eq!(self.pool.remains(), Vec::<String>::new());
         refusals.iter().map(|refusal| refusal["code"].as_str().unwrap().to_owned()).collect()

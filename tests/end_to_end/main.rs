@@ -11,6 +11,7 @@ mod audit_log;
 mod clones;
 mod command_line;
 mod confinement;
+mod context;
 mod dependencies;
 mod drivers;
 mod encodings;

@@ -8,7 +8,7 @@ use super::model::{CatalogTable, Database, DatabaseInfo};
 use super::node_tree::{columns_in, expand_whole_row};
 use super::read_cluster::server_major;
 use super::relation::{
-    Column, Generated, PartitionKey, Persistence, Relation, RelationKind, Toast,
+    Column, Generated, MissingValue, PartitionKey, Persistence, Relation, RelationKind, Toast,
 };
 use super::types::Types;
 use super::value::{cell, oid, rows, sql_error};
@@ -21,8 +21,8 @@ use crate::ids::Oid;
 pub fn read_database(client: &mut Client, info: &DatabaseInfo) -> Result<Database> {
     // Names in the texts that PostgreSQL makes (types, definitions) come out qualified.
     client
-        .batch_execute("SET search_path = ''")
-        .map_err(|error| sql_error("the search path", &error))?;
+        .batch_execute("SET search_path = ''; SET datestyle = 'ISO'; SET timezone = 'UTC'")
+        .map_err(|error| sql_error("the session's settings", &error))?;
     let major = server_major(client)?;
     let types = Types::read(client, major)?;
     let mut columns = read_columns(client, &types)?;
@@ -150,6 +150,7 @@ fn read_columns(client: &mut Client, types: &Types) -> Result<BTreeMap<Oid, Vec<
                 kind => Some(Generated { stored: kind == "s", columns: BTreeSet::new() }),
             },
             has_missing: cell(&row, 11, what)?,
+            missing: cell::<Option<String>>(&row, 14, what)?.map(MissingValue),
         });
     }
     for (relation, columns) in &mut columns {

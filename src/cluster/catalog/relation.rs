@@ -1,6 +1,7 @@
 //! Relations and their columns.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::datum::{EnumLabels, Structure, ValueType};
@@ -152,6 +153,19 @@ pub struct Column {
     pub generated: Option<Generated>,
     /// `atthasmissing`.
     pub has_missing: bool,
+    /// `attmissingval`, as text.
+    pub missing: Option<MissingValue>,
+}
+
+/// The value that rows written before `ADD COLUMN … DEFAULT` have, as text. `Debug` does not show
+/// it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MissingValue(pub String);
+
+impl fmt::Debug for MissingValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MissingValue({} bytes)", self.0.len())
+    }
 }
 
 impl Column {

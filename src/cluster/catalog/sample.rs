@@ -67,6 +67,7 @@ impl Sample {
                 is_identity: false,
                 generated: None,
                 has_missing: false,
+                missing: None,
             }
         });
         self.0.relations.push(Relation {

@@ -60,7 +60,8 @@ pub(super) fn columns() -> String {
                 (SELECT array_agg(r.refobjsubid::int2) FROM pg_depend r
                  WHERE r.classid = 'pg_attrdef'::regclass AND r.objid = g.oid
                    AND r.refclassid = 'pg_class'::regclass AND r.refobjid = a.attrelid
-                   AND r.refobjsubid NOT IN (0, a.attnum))
+                   AND r.refobjsubid NOT IN (0, a.attnum)),
+                CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END
          FROM pg_attribute a
          JOIN pg_class c ON c.oid = a.attrelid
          JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -88,6 +88,11 @@ impl ColumnMasker<'_> {
         Ok(())
     }
 
+    /// Whose the values are from now on; a canonical form.
+    pub(crate) fn set_subject(&mut self, subject: Option<&[u8]>) {
+        self.masks.for_each(&mut |masker| masker.set_subject(subject));
+    }
+
     /// True unless texts are in another server encoding.
     pub(crate) fn is_utf8(&self) -> bool {
         self.is_utf8

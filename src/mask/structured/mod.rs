@@ -106,6 +106,27 @@ impl<M> ColumnMask<M> {
     }
 }
 
+impl<M> ColumnMask<M> {
+    /// Calls `f` for every mask in it.
+    pub(crate) fn for_each(&mut self, f: &mut dyn FnMut(&mut M)) {
+        match self {
+            ColumnMask::Keep | ColumnMask::Zero => {}
+            ColumnMask::Value(mask)
+            | ColumnMask::Range { bound: mask, .. }
+            | ColumnMask::Multirange { bound: mask, .. }
+            | ColumnMask::Xml(mask)
+            | ColumnMask::TsVector(mask) => f(mask),
+            ColumnMask::Array { element, .. } => element.for_each(f),
+            ColumnMask::Composite(fields) => {
+                fields.iter_mut().for_each(|field| field.mask.for_each(f));
+            }
+            ColumnMask::Json(masks) | ColumnMask::Jsonb(masks) | ColumnMask::Hstore(masks) => {
+                masks.for_each(f);
+            }
+        }
+    }
+}
+
 impl ColumnMask {
     /// True if no two different values mask to equal ones.
     pub fn is_injective(&self) -> bool {

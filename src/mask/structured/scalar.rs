@@ -59,6 +59,15 @@ impl<M> PathMasks<M> {
         })
     }
 
+    pub(super) fn for_each(&mut self, f: &mut dyn FnMut(&mut M)) {
+        for action in self.actions.iter_mut().chain([&mut self.default]) {
+            if let PathAction::Mask(ScalarMask { text, number, .. }) = action {
+                f(text);
+                f(number);
+            }
+        }
+    }
+
     /// The action for a state of the tree.
     #[inline]
     pub(super) fn action(&mut self, state: usize) -> &mut PathAction<M> {

@@ -1,9 +1,33 @@
 //! The options of a mask, by their names.
 
 use super::{At, Reader, Value};
-use crate::rules::MaskOptions;
+use crate::rules::{MaskName, MaskOptions};
 
 impl Reader<'_> {
+    /// Reads the name of the column that says whose a value is; `None` for the mask if parts have
+    /// their own.
+    pub(in crate::rules) fn subject(
+        &mut self,
+        at: At<'_>,
+        value: &Value<'_>,
+        mask: Option<MaskName>,
+    ) -> Option<String> {
+        if let Some(mask) = mask.filter(|mask| !mask.takes_subject()) {
+            self.problem_at(
+                at,
+                &value.span(),
+                format!("mask {:?} takes no subject: nothing of it depends on one", mask.as_str()),
+                "leave subject out",
+            );
+            return None;
+        }
+        let name = self.string(at, value)?;
+        if name.is_empty() {
+            self.problem_at(at, &value.span(), "the subject has no name", "name a column");
+        }
+        Some(name)
+    }
+
     /// Reads an option that the rule's mask takes.
     pub(super) fn option(
         &mut self,
