@@ -46,6 +46,21 @@ pub struct Manifest {
     pub raw_bytes: u64,
     /// Bytes that go away with this snapshot.
     pub own_bytes: u64,
+    /// Bytes of all files of the volume, masked.
+    #[serde(default)]
+    pub masked_bytes: u64,
+    /// blake3 of `files.b3`, which lists the hash of every file of the volume.
+    #[serde(default)]
+    pub content_hash: String,
+    /// Links in the volume, and where they lead.
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
+    /// The id of the key that signed this manifest, if any did.
+    #[serde(default)]
+    pub signed_by: Option<String>,
+    /// The thinveil that made the snapshot.
+    #[serde(default)]
+    pub thinveil_version: String,
     /// Databases that clones can connect to; the first one is a clone's default.
     #[serde(default)]
     pub databases: Vec<String>,
@@ -83,6 +98,11 @@ impl Manifest {
             residue: BTreeMap::new(),
             raw_bytes: 0,
             own_bytes: 0,
+            masked_bytes: 0,
+            content_hash: String::new(),
+            links: BTreeMap::new(),
+            signed_by: None,
+            thinveil_version: env!("CARGO_PKG_VERSION").to_owned(),
             databases: Vec::new(),
             planner_settings: BTreeMap::new(),
             allow_preload: Vec::new(),

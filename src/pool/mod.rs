@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pool.json  lock  audit.log  audit-head.json
-//! snapshots/<id>/{manifest.json,volume/}
+//! snapshots/<id>/{manifest.json,manifest.json.sig,signer.pem,files.b3,volume/}
 //! staging/<id>/{lock,volume/,private/}
 //! clones/<id>/{clone.json,lock,gen-<n>/volume/,postgresql.conf,pg_hba.conf,pg_ident.conf,server.log,run/}
 //! ```
@@ -12,6 +12,7 @@
 //! leaves what [`Pool::recover`], run by every [`Pool::open`], puts right.
 
 mod audit_log;
+mod evidence;
 mod id;
 mod lock;
 mod manifest;
@@ -38,6 +39,7 @@ use audit_log::{AuditLog, Told};
 use lock::Lock;
 
 pub use audit_log::{Anchor, AuditEntry, Pruned, Retention, Verified};
+pub use evidence::{ContentCheck, PublicKey, SignatureState, SigningKey, Verification};
 pub use manifest::{Manifest, StageTimes};
 pub use pipeline::{Audited, Finished, Planned, Rewritten, SnapshotOptions, Source, Staged};
 pub use recover::Recovery;

@@ -42,6 +42,11 @@ impl Snapshot {
         &self.pool
     }
 
+    /// Its directory: manifest, signature, list of files, volume.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Its volume; nobody may write there.
     pub fn volume(&self) -> PathBuf {
         self.dir.join("volume")

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::evidence::{self, Content, SigningKey};
 use super::lock::Lock;
 use super::{Manifest, Pool, Snapshot, id, make_dir, record};
 use crate::cluster::{end_all, find_postmaster};
 use crate::error::{Error, Result};
+use crate::progress::Cancel;
 use crate::storage::{Driver, fsync_dir, sync_volume};
 
 /// A staging volume. Dropping it destroys it, with whatever server still runs on it.
@@ -72,9 +74,14 @@ impl Staging {
 
     /// Makes it a snapshot: the one step after which there is one.
     ///
-    /// Sets the manifest's id, driver, time and own bytes. Success: the snapshot survives a power
+    /// Sets the manifest's id, driver, time, bytes and hashes, and signs it. Success: the snapshot survives a power
     /// failure, and the log tells of it. Failure: there is none, and the volume is gone.
-    pub(crate) fn seal(mut self, mut manifest: Manifest) -> Result<Snapshot> {
+    pub(crate) fn seal(
+        mut self,
+        mut manifest: Manifest,
+        key: Option<&SigningKey>,
+        cancel: &Cancel,
+    ) -> Result<Snapshot> {
         let begun = Instant::now();
         manifest.id.clone_from(&self.id);
         if manifest.name.is_empty() {
@@ -98,6 +105,14 @@ impl Staging {
         let driver = Arc::clone(&self.pool.driver);
         let volume = self.volume();
         sync_volume(&volume)?;
+        let content = Content::of_volume(&volume, cancel)?;
+        let files = content.to_text();
+        manifest.masked_bytes = content.bytes;
+        manifest.content_hash = Content::hash_of_text(&files);
+        manifest.links = content.links;
+        manifest.signed_by = key.map(|key| key.public().id());
+        let list = self.dir.join(evidence::FILES);
+        fs::write(&list, files).map_err(Error::io("write", &list))?;
         manifest.driver = driver.kind();
         manifest.created_at = jiff::Timestamp::now();
         manifest.own_bytes = driver.usage(&volume)?.own_bytes;
@@ -105,6 +120,9 @@ impl Staging {
         // What is left is this record, one more sync of little, and a rename.
         manifest.stages.0.push(("seal".to_owned(), begun.elapsed().as_secs_f64()));
         record::write(&self.dir.join("manifest.json"), &manifest)?;
+        if let Some(key) = key {
+            evidence::sign(&self.dir, key)?;
+        }
         // After a detach, what lies below the volume is in this file system.
         sync_volume(&self.dir)?;
 
@@ -144,6 +162,8 @@ impl Staging {
                 ("source", &manifest.source),
                 ("key_id", &manifest.key_id),
                 ("rules_hash", &manifest.rules_hash),
+                ("content_hash", &manifest.content_hash),
+                ("signed_by", manifest.signed_by.as_deref().unwrap_or_default()),
             ],
         )
     }

@@ -15,6 +15,7 @@ mod context;
 mod dependencies;
 mod drivers;
 mod encodings;
+mod evidence;
 mod hosts;
 mod interruptions;
 mod judge_faults;

@@ -72,8 +72,13 @@ pub(crate) enum Noun {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Key {
     /// Draw a new key: 64 hexadecimal digits. Whoever has it can tell whose masked value is whose.
-    #[command(after_help = "Example:\n  thinveil key new --file mask.key")]
+    #[command(
+        after_help = "Examples:\n  thinveil key new --file mask.key\n  thinveil key new --signing --file sign.pem"
+    )]
     New {
+        /// Draw a key that signs snapshots instead: Ed25519, in PEM. Tells its public half.
+        #[arg(long)]
+        signing: bool,
         /// Write it to a new file that only you can read, instead of to standard output.
         #[arg(long, value_name = "FILE")]
         file: Option<PathBuf>,
@@ -169,6 +174,10 @@ pub(crate) enum SnapshotVerb {
         rules: PathBuf,
         #[command(flatten)]
         key: KeyArguments,
+        /// Sign the snapshot's manifest with this Ed25519 key, a file in PEM (see
+        /// `thinveil key new --signing`).
+        #[arg(long, value_name = "FILE", env = "THINVEIL_SIGNING_KEY_FILE")]
+        signing_key_file: Option<PathBuf>,
         /// A name, for people.
         #[arg(long)]
         name: Option<String>,
@@ -190,6 +199,17 @@ pub(crate) enum SnapshotVerb {
     Audit {
         /// Id or name.
         id: String,
+    },
+    /// Check a snapshot's signature, and every file's hash; name what differs.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/pool snapshot verify monday\n  thinveil --pool /srv/pool snapshot verify monday --public-key sign.pub\n\nWithout --public-key the signature is checked with the public key beside the snapshot, which\nshows that the two fit together, not who made them."
+    )]
+    Verify {
+        /// Id or name.
+        id: String,
+        /// Who has to have signed it: a file with the public key in PEM, or 64 hexadecimal digits.
+        #[arg(long, value_name = "FILE|HEX")]
+        public_key: Option<String>,
     },
     /// Destroy a snapshot that has no clones.
     #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot destroy monday")]

@@ -1,8 +1,5 @@
 //! What each verb does.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +8,6 @@ use indicatif::HumanBytes;
 use serde_json::json;
 use thinveil::Error;
 use thinveil::cluster::sandbox::Confinement;
-use thinveil::mask::MaskKey;
 use thinveil::plan::suggest;
 use thinveil::pool::{CloneRequest, Pool, SnapshotOptions, Source, ThinClone};
 use thinveil::progress::Cancel;
@@ -21,7 +17,7 @@ use crate::Failure;
 use crate::args::{
     Arguments, CloneVerb, Key, Noun, PoolVerb, Rules, SnapshotVerb, SourceArguments,
 };
-use crate::input::{read_key, read_password, read_rules, read_text};
+use crate::input::{read_key, read_password, read_rules, read_signing_key, read_text};
 use crate::output::{Output, clone_text, confinement_text, lines, snapshot_text, state, table};
 use crate::progress::Bars;
 
@@ -31,7 +27,7 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 pub(crate) struct Context<'a> {
     pool: Option<PathBuf>,
     pg_bin: Option<PathBuf>,
-    cancel: Cancel,
+    pub(crate) cancel: Cancel,
     pub(crate) output: &'a Output,
 }
 
@@ -39,7 +35,8 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<()> {
     let Arguments { pool, json: _, pg_bin, noun } = arguments;
     let context = Context { pool, pg_bin, cancel: cancel_on_signals()?, output };
     match noun {
-        Noun::Key(Key::New { file }) => context.new_key(file.as_deref()),
+        Noun::Key(Key::New { signing: false, file }) => context.new_key(file.as_deref()),
+        Noun::Key(Key::New { signing: true, file }) => context.new_signing_key(file.as_deref()),
         Noun::Pool(verb) => context.pool_verb(&verb),
         Noun::Rules(verb) => context.rules(&verb),
         Noun::Snapshot(verb) => context.snapshot(verb),
@@ -104,26 +101,6 @@ impl Context<'_> {
     ) -> Result<T> {
         let pool = self.open()?;
         Ok(pool.reading(verb, object, || read(&pool))?)
-    }
-
-    fn new_key(&self, file: Option<&Path>) -> Result<()> {
-        let key = MaskKey::generate()?;
-        let hex = key.to_hex();
-        let Some(path) = file else {
-            return self
-                .output
-                .result(&json!({ "key": *hex, "key_id": key.id() }), || hex.to_string());
-        };
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .and_then(|mut file| writeln!(file, "{}", *hex).and_then(|()| file.sync_all()))
-            .map_err(Error::io("write", path))?;
-        self.output.result(&json!({ "file": path, "key_id": key.id() }), || {
-            format!("wrote {} (key id {})", path.display(), key.id().0)
-        })
     }
 
     fn pool_verb(&self, verb: &PoolVerb) -> Result<()> {
@@ -239,14 +216,16 @@ impl Context<'_> {
 
     fn snapshot(&self, verb: SnapshotVerb) -> Result<()> {
         match verb {
-            SnapshotVerb::Create { source, rules, key, name, threads } => {
+            SnapshotVerb::Create { source, rules, key, signing_key_file, name, threads } => {
                 let key = read_key(&key)?;
+                let signing_key = signing_key_file.as_deref().map(read_signing_key).transpose()?;
                 let pool = self.open_for_servers()?;
                 let text = read_text(&rules)?;
                 let object = name.clone().unwrap_or_default();
                 let rules =
                     pool.logged("snapshot create", &object, || RuleSet::from_toml(&text))?;
-                let options = SnapshotOptions { name, threads, ..self.options(&source) };
+                let options =
+                    SnapshotOptions { name, threads, signing_key, ..self.options(&source) };
                 let snapshot = pool
                     .stage(&Source::parse(&source.source), options)?
                     .plan(&rules)?
@@ -303,6 +282,7 @@ impl Context<'_> {
                     ])
                 })
             }
+            SnapshotVerb::Verify { id, public_key } => self.verify(&id, public_key.as_deref()),
             SnapshotVerb::Destroy { id } => {
                 let snapshot = self.open()?.destroy_snapshot(&id)?;
                 let value = json!({ "id": snapshot.id(), "destroyed": true });

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use thinveil::Error;
 use thinveil::mask::MaskKey;
+use thinveil::pool::{PublicKey, SigningKey};
 use thinveil::rules::RuleSet;
 use zeroize::Zeroizing;
 
@@ -26,14 +27,7 @@ pub(crate) fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {
         return Ok(MaskKey::generate()?);
     }
     if let Some(path) = &arguments.key_file {
-        let mut file = std::fs::File::open(path).map_err(Error::io("read the key file", path))?;
-        let mode = file.metadata().map_err(Error::io("look at", path))?.mode();
-        if mode & 0o077 != 0 {
-            eprintln!("thinveil: others can read {}; chmod 600 it", path.display());
-        }
-        let mut text = Zeroizing::new(String::new());
-        file.read_to_string(&mut text).map_err(Error::io("read the key file", path))?;
-        return Ok(MaskKey::from_hex(&text)?);
+        return Ok(MaskKey::from_hex(&read_secret(path)?)?);
     }
     match std::env::var("THINVEIL_KEY") {
         Ok(text) => Ok(MaskKey::from_hex(&Zeroizing::new(text))?),
@@ -43,6 +37,31 @@ pub(crate) fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {
                 .to_owned(),
         )),
     }
+}
+
+pub(crate) fn read_signing_key(path: &Path) -> Result<SigningKey> {
+    Ok(SigningKey::from_pem(&read_secret(path)?)?)
+}
+
+/// A public key: in a file, or as it is.
+pub(crate) fn read_public_key(argument: &str) -> Result<PublicKey> {
+    if let Ok(key) = PublicKey::parse(argument) {
+        return Ok(key);
+    }
+    let path = Path::new(argument);
+    let text = std::fs::read_to_string(path).map_err(Error::io("read the public key", path))?;
+    Ok(PublicKey::parse(&text)?)
+}
+
+fn read_secret(path: &Path) -> Result<Zeroizing<String>> {
+    let mut file = std::fs::File::open(path).map_err(Error::io("read the key file", path))?;
+    let mode = file.metadata().map_err(Error::io("look at", path))?.mode();
+    if mode & 0o077 != 0 {
+        eprintln!("thinveil: others can read {}; chmod 600 it", path.display());
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text).map_err(Error::io("read the key file", path))?;
+    Ok(text)
 }
 
 /// The first line of standard input.

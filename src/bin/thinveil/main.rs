@@ -5,7 +5,9 @@
 mod args;
 mod audit_log;
 mod commands;
+mod evidence;
 mod input;
+mod keys;
 mod output;
 mod progress;
 
@@ -26,7 +28,9 @@ fn main() -> ExitCode {
     match commands::run(arguments, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output.failure(&failure);
+            if !matches!(failure, Failure::Told) {
+                output.failure(&failure);
+            }
             ExitCode::from(failure.exit_status())
         }
     }
@@ -50,6 +54,8 @@ enum Failure {
     Usage(String),
     /// The library's word.
     Library(Error),
+    /// The result, which is told, is a bad one.
+    Told,
 }
 
 impl From<Error> for Failure {
@@ -66,7 +72,7 @@ impl Failure {
             Failure::Library(Error::Refused(_)) => 3,
             Failure::Library(Error::NotFound { .. }) => 4,
             Failure::Library(Error::Busy { .. }) => 5,
-            Failure::Library(_) => 1,
+            Failure::Library(_) | Failure::Told => 1,
         }
     }
 }
@@ -76,6 +82,7 @@ impl std::fmt::Display for Failure {
         match self {
             Failure::Usage(what) => f.write_str(what),
             Failure::Library(error) => error.fmt(f),
+            Failure::Told => Ok(()),
         }
     }
 }

@@ -46,7 +46,7 @@
 //! ```compile_fail,E0624
 //! # use thinveil::pool::{Manifest, Pool};
 //! fn seals_what_never_was_staged(pool: Pool, manifest: Manifest) {
-//!     let _ = pool.new_staging().unwrap().seal(manifest);
+//!     let _ = pool.new_staging().unwrap().seal(manifest, None, &thinveil::progress::Cancel::new());
 //! }
 //! ```
 //! A step can't be taken twice from one state, because it consumes it:
@@ -73,7 +73,7 @@ use std::time::Instant;
 pub use source::Source;
 pub use stages::{Audited, Finished, Planned, Rewritten, Staged};
 
-use super::{Manifest, Staging};
+use super::{Manifest, SigningKey, Staging};
 use crate::cluster::ControlFile;
 use crate::cluster::binaries::Binaries;
 use crate::cluster::server::ServerOptions;
@@ -91,6 +91,8 @@ pub struct SnapshotOptions {
     pub threads: usize,
     /// The operating system user that owns what `pg_basebackup` brings, if the caller is root.
     pub os_user: String,
+    /// Signs the manifest, if there is one.
+    pub signing_key: Option<SigningKey>,
     /// Stops the work.
     pub cancel: Cancel,
     /// Watches the work.
@@ -104,6 +106,7 @@ impl Default for SnapshotOptions {
             binaries: None,
             threads: 0,
             os_user: "postgres".to_owned(),
+            signing_key: None,
             cancel: Cancel::new(),
             progress: Arc::new(NoProgress),
         }

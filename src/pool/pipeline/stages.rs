@@ -328,7 +328,9 @@ impl Audited {
             .map_err(|error| Error::invalid(format!("the audit's report: {error}")))?;
         manifest.extra.insert("audit".to_owned(), audit);
         let (pool, id) = staging.place();
-        let snapshot = pool.logged(Stage::Seal.name(), &id, || staging.seal(manifest))?;
+        let key = options.signing_key.as_ref();
+        let snapshot =
+            pool.logged(Stage::Seal.name(), &id, || staging.seal(manifest, key, &options.cancel))?;
         options.progress.end(Stage::Seal, clock.seconds());
         Ok(snapshot)
     }

@@ -27,7 +27,8 @@ fn what_a_killed_process_leaves_is_gone_after_the_next_open() {
     let source = Source::get();
     let home = Home::new(DriverKind::Overlay);
     let (pool, _) = Pool::init(&home.pool(), DriverChoice::Only(DriverKind::Overlay)).unwrap();
-    let snapshot = stage(&pool, source.path()).seal(manifest("base", "boss y")).unwrap();
+    let snapshot =
+        stage(&pool, source.path()).seal(manifest("base", "boss y"), None, &Cancel::new()).unwrap();
 
     // A staging whose maker died while its server ran: nobody holds the lock, nobody drops.
     let staging = stage(&pool, source.path());
@@ -88,7 +89,7 @@ fn what_the_log_can_not_tell_of_does_not_come_to_be() {
     };
     without_log(&|| {
         let staging = stage(&pool, source.path());
-        assert!(staging.seal(manifest("base", "boss y")).is_err());
+        assert!(staging.seal(manifest("base", "boss y"), None, &Cancel::new()).is_err());
         assert_eq!(pool.snapshots().unwrap().len(), 0);
     });
     for dir in [pool.snapshots_dir(), pool.staging_dir()] {
@@ -96,7 +97,8 @@ fn what_the_log_can_not_tell_of_does_not_come_to_be() {
     }
 
     // The name is free again.
-    let snapshot = stage(&pool, source.path()).seal(manifest("base", "boss y")).unwrap();
+    let snapshot =
+        stage(&pool, source.path()).seal(manifest("base", "boss y"), None, &Cancel::new()).unwrap();
     without_log(&|| assert!(snapshot.create_clone(request("gone")).is_err()));
     assert_eq!(fs::read_dir(pool.clones_dir()).unwrap().count(), 0);
 

@@ -32,7 +32,7 @@ fn lives(kind: DriverKind) {
     assert!(!staging.private_dir().exists());
     assert!(find_postmaster(&staging.data_dir()).unwrap().is_none());
 
-    let snapshot = staging.seal(manifest("first", &name)).unwrap();
+    let snapshot = staging.seal(manifest("first", &name), None, &Cancel::new()).unwrap();
     assert_eq!(subdirs(&pool.staging_dir()).unwrap().len(), 0);
     assert_eq!(pool.snapshot("first").unwrap().id(), snapshot.id());
 

@@ -10,7 +10,8 @@ fn many_callers_at_once_get_ports_and_names_of_their_own() {
     let source = Source::get();
     let home = Home::new(DriverKind::Overlay);
     let (pool, _) = Pool::init(&home.pool(), DriverChoice::Auto).unwrap();
-    let snapshot = stage(&pool, source.path()).seal(manifest("base", "boss y")).unwrap();
+    let snapshot =
+        stage(&pool, source.path()).seal(manifest("base", "boss y"), None, &Cancel::new()).unwrap();
     let ports: Vec<u16> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..4)
             .map(|number| {
@@ -35,7 +36,8 @@ fn a_drawn_password_works_and_a_failed_server_says_why() {
     let source = Source::get();
     let home = Home::new(DriverKind::Copy);
     let (pool, _) = Pool::init(&home.pool(), DriverChoice::Only(DriverKind::Copy)).unwrap();
-    let snapshot = stage(&pool, source.path()).seal(manifest("base", "boss y")).unwrap();
+    let snapshot =
+        stage(&pool, source.path()).seal(manifest("base", "boss y"), None, &Cancel::new()).unwrap();
     let plain = CloneRequest { ports: ports(), ..CloneRequest::default() };
     let made = snapshot.create_clone(plain.clone()).unwrap();
     let password = made.password.as_ref().unwrap();
