@@ -141,7 +141,8 @@ fn civil_micros(text: &str) -> Option<i64> {
     in_range(zoned.timestamp().as_microsecond() - POSTGRES_EPOCH_MICROS)
 }
 
-fn instant(text: &str) -> Option<i64> {
+/// A moment with its offset from UTC, in microseconds.
+pub(crate) fn instant(text: &str) -> Option<i64> {
     let moment: jiff::Timestamp = text.parse().ok()?;
     in_range(moment.as_microsecond() - POSTGRES_EPOCH_MICROS)
 }

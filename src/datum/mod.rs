@@ -7,6 +7,7 @@ pub(crate) mod array;
 pub(crate) mod bits;
 pub(crate) mod composite;
 pub(crate) mod compressed;
+pub mod condition;
 mod constant;
 pub(crate) mod cube;
 pub(crate) mod document;
@@ -41,6 +42,8 @@ pub(crate) use constant::Constant;
 pub use encoding::Encoding;
 pub use labels::EnumLabels;
 pub(crate) use literal::Literal;
+#[cfg(feature = "sql")]
+pub(crate) use literal::instant;
 pub use structure::{Field, Layout, Part, Structure};
 
 /// Bytes that are no value of their type. Says what is wrong with them, never what they are.

@@ -172,8 +172,8 @@ pub(crate) fn encode(decimal: &Decimal, dscale: u16) -> Vec<u8> {
 }
 
 /// A number as written by a person, in base-10000 digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Decimal {
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Decimal {
     pub(crate) negative: bool,
     pub(crate) weight: i16,
     pub(crate) digits: Vec<u32>,

@@ -35,7 +35,7 @@ fn check_parents(
     for parent in scope.inherited_from(relation, column) {
         let theirs = assignments.get(parent);
         let agrees = match theirs {
-            Some(theirs) => own.agrees_with(theirs) && own.subject == theirs.subject,
+            Some(theirs) => own.agrees_with(theirs) && own.depends_like(theirs),
             None => own.mask == MaskName::Keep,
         };
         if agrees {

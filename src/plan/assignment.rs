@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use crate::cluster::catalog::{Relation, RelationKind};
-use crate::rules::{ColumnRule, MaskName, MaskOptions, Parts, did_you_mean};
+use crate::rules::{ColumnRule, MaskName, MaskOptions, Parts, When, did_you_mean};
 
 /// What a column gets, and from where.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,7 @@ pub(super) struct Assignment {
     pub(super) domain: String,
     /// A column of the same table.
     pub(super) subject: Option<String>,
+    pub(super) when: Option<Box<When>>,
     pub(super) options: MaskOptions,
     pub(super) confirm_check: bool,
     pub(super) accept_originals: bool,
@@ -32,12 +33,13 @@ pub(super) enum Origin {
 }
 
 impl Assignment {
-    fn of_rule(rule: &ColumnRule) -> Assignment {
+    pub(super) fn of_rule(rule: &ColumnRule) -> Assignment {
         Assignment {
             mask: rule.mask,
             parts: rule.parts.clone(),
             domain: rule.domain().to_owned(),
             subject: rule.subject.clone(),
+            when: rule.when.clone(),
             options: rule.options.clone(),
             confirm_check: rule.confirm_check,
             accept_originals: rule.accept_originals,
@@ -54,6 +56,11 @@ impl Assignment {
                     && self.parts == other.parts))
     }
 
+    /// True if both depend on the same other columns in the same way.
+    pub(super) fn depends_like(&self, other: &Assignment) -> bool {
+        self.subject == other.subject && self.when == other.when
+    }
+
     /// The rule that says this, for messages.
     pub(super) fn rule(&self) -> ColumnRule {
         ColumnRule {
@@ -61,6 +68,7 @@ impl Assignment {
             parts: self.parts.clone(),
             domain: (self.domain != self.mask.as_str()).then(|| self.domain.clone()),
             subject: self.subject.clone(),
+            when: self.when.clone(),
             options: self.options.clone(),
             confirm_check: self.confirm_check,
             accept_originals: self.accept_originals,
@@ -135,6 +143,8 @@ impl Assignments {
                     Some(parent) => Assignment { origin: Origin::Parent, ..parent.clone() },
                     None => match referenced() {
                         Some((on, referenced)) => Assignment {
+                            // What is refused for one side need not be for the other.
+                            when: None,
                             subject: referenced
                                 .subject
                                 .as_ref()

@@ -8,8 +8,8 @@ use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use super::structured::planned_mask;
 use super::{
-    Action, AttributePlan, DatabasePlan, IndexRef, MissingValuesPlan, RelationPlan, Relayout,
-    StorageKind, SubjectPlan, context,
+    Action, AttributePlan, ConditionPlan, DatabasePlan, IndexRef, MissingValuesPlan, RelationPlan,
+    Relayout, StorageKind, SubjectPlan, context, when,
 };
 use crate::cluster::catalog::{Column, Relation, RelationKind};
 use crate::ids::Oid;
@@ -99,6 +99,7 @@ fn large_objects(path: &Path) -> RelationPlan {
         action,
         has_missing: false,
         subject: None,
+        condition: None,
     };
     RelationPlan {
         oid: PG_LARGEOBJECT,
@@ -131,6 +132,7 @@ fn relation_plan(
             action: action(scope, assignments, relation, column),
             has_missing: column.has_missing,
             subject: subject(scope, assignments, relation, column),
+            condition: condition(scope, assignments, relation, column),
         })
         .collect();
     if attributes.iter().all(|attribute| attribute.action == Action::Keep) {
@@ -187,6 +189,17 @@ fn subject(
 ) -> Option<SubjectPlan> {
     let id = ColumnId { relation: relation.oid, attnum: column.attnum };
     context::subject_plan(scope, relation, assignments.mask(id)?)
+}
+
+fn condition(
+    scope: &Scope<'_>,
+    assignments: &Assignments,
+    relation: &Relation,
+    column: &Column,
+) -> Option<Box<ConditionPlan>> {
+    let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+    let plan = when::condition_plan(scope, relation, column, assignments.mask(id)?)?;
+    Some(Box::new(plan))
 }
 
 fn action(

@@ -3,6 +3,7 @@
 use super::assignment::{Assignment, Assignments, Origin};
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
+use super::when::missing_value_by_row;
 use super::{Secret, SubjectPlan};
 use crate::cluster::catalog::{Column, ForeignKey, Relation, RelationKind};
 use crate::datum::Encoding;
@@ -19,13 +20,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             check_subject(scope, relation, id, subject, problems);
         }
         if column.has_missing && relation.kind == RelationKind::Table {
-            problems.push(scope.column_refusal(
-                "missing_value_by_row",
-                id,
-                "its mask depends on another column of the row, and rows written before ADD COLUMN \
-                 have one value of it for all of them",
-                format!("on the source, VACUUM FULL {} writes it into each row", relation.quoted()),
-            ));
+            problems.push(missing_value_by_row(scope, relation, id));
         }
     }
     for key in &scope.database.foreign_keys {

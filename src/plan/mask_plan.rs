@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::datum::condition::{Condition, Value};
 use crate::datum::{Encoding, ValueType};
 use crate::ids::Oid;
 use crate::mask::ColumnMask;
@@ -126,6 +127,9 @@ pub struct AttributePlan {
     /// Whose its values are, where the mask depends on that.
     #[serde(default)]
     pub subject: Option<SubjectPlan>,
+    /// When they are masked, if not always.
+    #[serde(default)]
+    pub condition: Option<Box<ConditionPlan>>,
 }
 
 /// The attribute of the same row that says whose a value is.
@@ -140,16 +144,41 @@ pub struct SubjectPlan {
     /// What it is in rows written before `ADD COLUMN … DEFAULT`, in canonical form; not written
     /// down anywhere.
     #[serde(skip)]
-    pub missing: Option<Secret>,
+    pub missing: Option<Secret<Vec<u8>>>,
+}
+
+/// When an attribute is masked, and what happens to it otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConditionPlan {
+    /// Masked where this is true.
+    pub condition: Condition,
+    /// The columns in it.
+    pub columns: Vec<ConditionColumn>,
+    /// The mask for where it is not; `None`: the value stays.
+    pub otherwise: Option<Box<ColumnMask>>,
+}
+
+/// A column that a condition looks at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConditionColumn {
+    /// The index of the attribute.
+    pub attribute: usize,
+    /// Its type; `None` if only its being null can be looked at.
+    pub value_type: Option<ValueType>,
+    /// True if rows written before `ADD COLUMN … DEFAULT` have a value,
+    pub has_missing: bool,
+    /// and that value, if it can be compared; not written down anywhere.
+    #[serde(skip)]
+    pub missing: Option<Secret<Value>>,
 }
 
 /// A value of the raw cluster. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub Vec<u8>);
+pub struct Secret<T>(pub T);
 
-impl fmt::Debug for Secret {
+impl<T> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Secret({} bytes)", self.0.len())
+        f.write_str("Secret")
     }
 }
 

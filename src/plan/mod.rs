@@ -25,6 +25,7 @@ mod suggest;
 mod tests;
 mod unique;
 mod unlisted;
+mod when;
 
 use crate::cluster::catalog::Catalog;
 use crate::error::Result;
@@ -32,8 +33,8 @@ use crate::rules::RuleSet;
 
 use assignment::Assignments;
 pub use mask_plan::{
-    Action, AttributePlan, DatabasePlan, IndexRef, MaskPlan, MissingValuesPlan, RelationPlan,
-    Relayout, Secret, StorageKind, SubjectPlan,
+    Action, AttributePlan, ConditionColumn, ConditionPlan, DatabasePlan, IndexRef, MaskPlan,
+    MissingValuesPlan, RelationPlan, Relayout, Secret, StorageKind, SubjectPlan,
 };
 use problems::Problems;
 use scope::Scope;
@@ -63,6 +64,7 @@ pub fn plan(rules: &RuleSet, catalog: &Catalog) -> Result<MaskPlan> {
         unique::check(&scope, &assignments, &mut problems);
         checks::check(&scope, &assignments, &mut problems);
         columns::check(&scope, &assignments, &mut problems);
+        when::check(&scope, &assignments, &mut problems);
         context::check(&scope, &assignments, &mut problems);
         let views = derived::check(&scope, &assignments, &mut problems);
         plan.databases.push(build::build(&scope, &assignments, &views, &mut problems));

@@ -6,6 +6,7 @@ use super::context;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use super::structured::planned_mask;
+use super::when;
 use crate::cluster::catalog::{Column, Index, Relation};
 use crate::mask::{self, ColumnMask};
 use crate::rules::{ColumnRule, MaskName, rule_line};
@@ -52,7 +53,13 @@ impl Found<'_> {
             ));
         }
         if index.key_columns.contains(&attnum) {
-            if !injective {
+            if !injective && self.assignment.when.is_some() {
+                problems.push(self.refusal(
+                    "unique_condition",
+                    "holds masked values beside others, by the column's condition: they may be equal",
+                    self.confirm_remedy(),
+                ));
+            } else if !injective {
                 problems.push(self.refusal(
                     "unique_needs_injective",
                     format!("needs a permutation, which mask {} is not", self.assignment.mask),
@@ -100,6 +107,12 @@ impl Found<'_> {
 
     /// True if different values of this column, or of this column and others of the index, stay so.
     fn keeps_apart(&self, assignments: &Assignments, mask: &ColumnMask) -> bool {
+        if self.assignment.when.is_some() {
+            // What is masked may come out as what is not: only the user knows, and the rebuild.
+            return self.assignment.confirm_check
+                && mask.is_injective()
+                && when::else_is_injective(self.scope, self.column, self.assignment);
+        }
         let Some(subject) = &self.assignment.subject else { return mask.is_injective() };
         let (relation, keys) = (self.relation, &self.index.key_columns);
         (mask.is_injective() || mask.value().is_some_and(mask::shift_is_injective))

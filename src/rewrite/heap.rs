@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use super::by_row::Row;
+use super::by_row::{Row, attribute_of};
 use super::packed::Packer;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::sample::Sampler;
@@ -13,6 +13,7 @@ use crate::mask::Masker;
 use crate::page::{
     Attribute, Block, PageError, Storage, ToastPointer, TupleEnd, VarlenaForm, walk_attributes,
 };
+use crate::plan::RelationPlan;
 
 /// What happens to one attribute, with the state that doing it needs.
 pub(super) enum Column<'m> {
@@ -152,25 +153,29 @@ impl<'m> MaskedColumn<'m> {
 /// Rewrites the tuples of one relation, on one thread.
 pub(super) struct HeapRewriter<'m> {
     storage: Vec<Storage>,
+    plan: &'m RelationPlan,
+    /// By slot: see [`Row`].
     columns: Vec<Column<'m>>,
     /// What masks look at in other columns, if they do.
     row: Option<Box<Row<'m>>>,
     /// `chunk_id`s that kept attributes refer to: the TOAST values that stay.
     pub(super) kept_toast: HashSet<u32>,
-    /// TOAST values that masked attributes refer to, with the attribute's index.
+    /// TOAST values that masked attributes refer to, with their slot.
     pub(super) masked_toast: Vec<(ToastPointer, u16)>,
     pub(super) values_masked: u64,
     packer: Packer,
 }
 
 impl<'m> HeapRewriter<'m> {
-    /// `storage` and `columns` have one entry per attribute, dropped ones included.
+    /// `storage` has one entry per attribute, dropped ones included, and `columns` one per slot.
     pub(super) fn new(
+        plan: &'m RelationPlan,
         storage: Vec<Storage>,
         columns: Vec<Column<'m>>,
         row: Option<Box<Row<'m>>>,
     ) -> HeapRewriter<'m> {
         HeapRewriter {
+            plan,
             storage,
             columns,
             row,
@@ -184,13 +189,18 @@ impl<'m> HeapRewriter<'m> {
     /// Masks a value of a column from the TOAST table: all of its chunks' bytes.
     pub(super) fn mask_toasted(
         &mut self,
-        attribute: u16,
+        slot: u16,
         compressed: bool,
         stored: &mut [u8],
     ) -> Result<(), DatumError> {
-        let Some(column) = self.columns.get_mut(usize::from(attribute)) else {
+        let slot = usize::from(slot);
+        let slot = if slot < self.columns.len() { slot } else { attribute_of(self.plan, slot) };
+        let Some(column) = self.columns.get_mut(slot) else {
             return Err(DatumError("a TOAST value belongs to no column"));
         };
+        if matches!(column, Column::Keep) {
+            return Ok(());
+        }
         column.set_subject(None);
         self.values_masked += if compressed {
             // Its chunks begin with `va_tcinfo`.
@@ -219,13 +229,28 @@ impl TupleRewriter for HeapRewriter<'_> {
         ranges: &mut Ranges,
     ) -> Result<TupleEnd, Fault> {
         let TuplePlace { line_pointer, offset, .. } = place;
-        let HeapRewriter { storage, columns, row, kept_toast, masked_toast, values_masked, packer } =
-            self;
+        let HeapRewriter {
+            storage,
+            columns,
+            row,
+            kept_toast,
+            masked_toast,
+            values_masked,
+            packer,
+            ..
+        } = self;
         if let Some(row) = row {
             row.read(raw, storage, place)?;
         }
         walk_attributes(raw, storage, |attribute| {
-            match columns.get_mut(attribute.index) {
+            let slot = row.as_ref().map_or(attribute.index, |row| row.slot(attribute.index));
+            match columns.get_mut(slot) {
+                Some(Column::Keep) if slot != attribute.index => {
+                    if attribute.varlena.is_some_and(|it| it.form == VarlenaForm::OnDisk) {
+                        masked_toast.push((toast_pointer(raw, &attribute)?, slot as u16));
+                    }
+                    return Ok(());
+                }
                 None | Some(Column::Keep) => {
                     if attribute.varlena.is_some_and(|it| it.form == VarlenaForm::OnDisk) {
                         kept_toast.insert(toast_pointer(raw, &attribute)?.va_valueid);
@@ -253,7 +278,11 @@ impl TupleRewriter for HeapRewriter<'_> {
                         attribute: attribute.index,
                         line_pointer,
                     };
-                    let subject = row.as_ref().and_then(|row| row.subject(attribute.index));
+                    let row = row.as_ref();
+                    // The mask for where the condition is not true has none.
+                    let subject = row
+                        .filter(|_| slot == attribute.index)
+                        .and_then(|row| row.subject(attribute.index));
                     match attribute.varlena.map(|varlena| varlena.form) {
                         None | Some(VarlenaForm::Short | VarlenaForm::Plain) => {}
                         Some(VarlenaForm::Compressed) => {
@@ -273,7 +302,10 @@ impl TupleRewriter for HeapRewriter<'_> {
                                 ));
                             }
                             let pointer = toast_pointer(raw, &attribute)?;
-                            masked_toast.push((pointer, attribute.index as u16));
+                            let slot = row.map_or(attribute.index, |row| {
+                                row.slot_out_of_line(attribute.index)
+                            });
+                            masked_toast.push((pointer, slot as u16));
                             return Ok(());
                         }
                     }
@@ -307,9 +339,10 @@ impl TupleRewriter for HeapRewriter<'_> {
     }
 
     fn page_end(&mut self, out: &mut Block) -> Result<(), Fault> {
-        for (attribute, column) in self.columns.iter_mut().enumerate() {
+        for (slot, column) in self.columns.iter_mut().enumerate() {
             if let Column::Mask(column) = column {
                 self.values_masked += column.page_end(out).map_err(|(line_pointer, error)| {
+                    let attribute = attribute_of(self.plan, slot);
                     Fault::Unsupported { what: error.0, attribute, line_pointer }
                 })?;
             }

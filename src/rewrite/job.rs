@@ -55,7 +55,13 @@ impl RewriteJob<'_> {
         let mut relations = Vec::new();
         for database in &self.plan.databases {
             for plan in &database.relations {
-                relations.push(Relation::compile(database, plan, self.key, sample_size)?);
+                relations.push(Relation::compile(
+                    database,
+                    plan,
+                    self.pgdata,
+                    self.key,
+                    sample_size,
+                )?);
             }
         }
         let relations = relations.as_slice();
@@ -155,7 +161,7 @@ impl RewriteJob<'_> {
         })?;
         let mut chunks = chunks.into_inner().unwrap_or_else(PoisonError::into_inner);
         chunks.sort_unstable();
-        let columns = relation.target().columns;
+        let columns = relation.slot_names();
         let path = self.pgdata.join(path);
         let values = &ToastValues::new(pass, target, &columns, &path, references, &chunks)?;
         pass.pages_rewritten.fetch_add(values.pages(), Ordering::Relaxed);

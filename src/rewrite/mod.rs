@@ -15,6 +15,7 @@ mod sample;
 mod structured;
 mod toast;
 mod toast_values;
+mod visibility;
 
 pub use job::{RewriteJob, RewriteReport};
 pub use sample::{ColumnOriginals, SAMPLE_PER_COLUMN};

@@ -2,10 +2,11 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::by_row::Row;
+use super::by_row::{Row, attribute_of};
 use super::heap::{Column, HeapRewriter, MaskedColumn};
 use super::missing::{MissingColumn, MissingRewriter};
 use super::pass::{Target, Workspace};
@@ -24,6 +25,9 @@ pub(super) struct Relation<'a> {
     pub(super) plan: &'a RelationPlan,
     storage: Vec<Storage>,
     masks: Vec<Option<ColumnMask<Mask>>>,
+    /// Of attributes with a condition, in their order: what is done where it is not true.
+    otherwise: Vec<Option<ColumnMask<Mask>>>,
+    pgdata: &'a Path,
     /// Original values to draw per masked column.
     sample_size: usize,
 }
@@ -65,6 +69,7 @@ impl<'a> Relation<'a> {
     pub(super) fn compile(
         database: &'a DatabasePlan,
         plan: &'a RelationPlan,
+        pgdata: &'a Path,
         key: &MaskKey,
         sample_size: usize,
     ) -> Result<Relation<'a>> {
@@ -73,7 +78,13 @@ impl<'a> Relation<'a> {
             Action::Mask(mask) => mask.compile(key).map(Some),
             Action::Keep | Action::Zero => Ok(None),
         });
+        let conditions = plan.attributes.iter().filter_map(|it| it.condition.as_ref());
+        let otherwise = conditions.map(|condition| {
+            condition.otherwise.as_ref().map(|mask| mask.compile(key)).transpose()
+        });
         Ok(Relation {
+            otherwise: otherwise.collect::<Result<_>>()?,
+            pgdata,
             database,
             plan,
             storage: storage.collect::<Result<_>>()?,
@@ -100,19 +111,36 @@ impl<'a> Relation<'a> {
 
     fn rewriter(&self) -> HeapRewriter<'_> {
         let columns = self.plan.attributes.iter().zip(&self.masks);
-        let columns = columns.map(|(attribute, mask)| match (&attribute.action, mask) {
-            (Action::Mask(_), Some(ColumnMask::Value(mask))) => {
+        let columns = columns.map(|(attribute, mask)| match attribute.action {
+            Action::Zero => Column::Zero,
+            _ => self.column(mask.as_ref()),
+        });
+        let otherwise = self.otherwise.iter().map(|mask| self.column(mask.as_ref()));
+        let columns = columns.chain(otherwise).collect();
+        let row = Row::new(self.plan, self.pgdata);
+        HeapRewriter::new(self.plan, self.storage.clone(), columns, row)
+    }
+
+    fn column<'m>(&self, mask: Option<&'m ColumnMask<Mask>>) -> Column<'m> {
+        match mask {
+            Some(ColumnMask::Value(mask)) => {
                 let sampler = Sampler::new(self.sample_size);
                 let masker = mask.masker();
                 Column::Mask(Box::new(MaskedColumn::new(masker, mask.value_type(), sampler)))
             }
-            (Action::Mask(_), Some(mask)) => {
+            Some(mask) => {
                 Column::Structured(Box::new(StructuredColumn::new(mask.masker(), self.sample_size)))
             }
-            (Action::Zero, _) => Column::Zero,
-            _ => Column::Keep,
-        });
-        HeapRewriter::new(self.storage.clone(), columns.collect(), Row::new(self.plan))
+            None => Column::Keep,
+        }
+    }
+
+    /// Columns by slot, for errors about values out of line.
+    pub(super) fn slot_names(&self) -> Vec<&'a str> {
+        let attributes = &self.plan.attributes;
+        let slots = attributes.len() + 2 * self.otherwise.len();
+        let names = (0..slots).filter_map(|slot| attributes.get(attribute_of(self.plan, slot)));
+        names.map(|attribute| attribute.name.as_str()).collect()
     }
 }
 
@@ -166,7 +194,9 @@ impl<'a> HeapWorker<'a> {
             let mut all = self.totals.references.lock().unwrap_or_else(PoisonError::into_inner);
             all.entry(relation).or_default().absorb(kept, masked);
         }
-        for (attribute, column) in rewriter.into_columns().enumerate() {
+        let Some(plan) = self.relations.get(relation).map(|relation| relation.plan) else { return };
+        for (slot, column) in rewriter.into_columns().enumerate() {
+            let attribute = attribute_of(plan, slot);
             match column {
                 Column::Mask(column) => {
                     let (value_type, sampler) = column.into_sampler();

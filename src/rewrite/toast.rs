@@ -22,7 +22,7 @@ pub(super) fn layout() -> Vec<Storage> {
 pub(super) struct References {
     /// `chunk_id`s that kept columns refer to.
     pub(super) kept: HashSet<u32>,
-    /// What masked columns refer to, with the column's index, by `chunk_id` and each once.
+    /// What masked columns refer to, with the column's slot, by `chunk_id` and each once.
     pub(super) masked: Vec<(ToastPointer, u16)>,
 }
 

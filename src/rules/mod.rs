@@ -24,6 +24,6 @@ pub use nearest::{did_you_mean, nearest};
 pub use parts::{PartDefault, Parts};
 pub use rule_set::{
     ColumnRule, DatabaseRules, LargeObjects, MaskOptions, RuleSet, TableRules, Unlisted,
-    UnlistedDatabases,
+    UnlistedDatabases, When,
 };
 pub use write::{database_header, rule_line, table_header};

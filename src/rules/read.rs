@@ -16,7 +16,8 @@ use crate::error::{Error, Refusal, Result};
 const VERSION: &str = "1";
 
 /// Keys of a rule that every mask takes.
-const RULE_KEYS: [&str; 5] = ["mask", "domain", "subject", "confirm_check", "accept_originals"];
+const RULE_KEYS: [&str; 7] =
+    ["mask", "domain", "subject", "when", "else", "confirm_check", "accept_originals"];
 
 impl RuleSet {
     /// Reads a rule file.
@@ -140,7 +141,7 @@ impl Reader<'_> {
         let mut rule = ColumnRule::new(mask);
         for (key, value) in table {
             match &**key.get_ref() {
-                "mask" => {}
+                "mask" | "when" | "else" => {}
                 "domain" => {
                     rule.domain = self.string(at, value).filter(|domain| {
                         let named = !domain.is_empty();
@@ -158,6 +159,15 @@ impl Reader<'_> {
                 }
                 other => self.unknown_option(at, mask, other, &key.span()),
             }
+        }
+        rule.when = self.when(at, value, table);
+        if rule.when.is_some() && mask == MaskName::Keep {
+            self.problem_at(
+                at,
+                &value.span(),
+                "the column is kept whatever the condition says",
+                "leave `when` and `else` out, or name a mask",
+            );
         }
         if rule.accept_originals && mask != MaskName::Keep {
             self.problem_at(

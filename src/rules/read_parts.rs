@@ -38,13 +38,17 @@ impl Reader<'_> {
                 "default" if kind != "fields" => default = self.part_default(at, value),
                 "subject" => rule.subject = self.subject(at, value, None),
                 "confirm_check" => rule.confirm_check = self.boolean(at, value),
+                "when" | "else" => {}
                 other => {
                     let default = (kind != "fields").then_some("default");
-                    let known = [kind, "subject", "confirm_check"].into_iter().chain(default);
+                    let known = [kind, "subject", "when", "else", "confirm_check"]
+                        .into_iter()
+                        .chain(default);
                     self.unknown_key(at, &key.span(), other, &known.collect::<Vec<_>>());
                 }
             }
         }
+        rule.when = self.when(at, value, table);
         rule.parts = Some(Box::new(match kind {
             "paths" => Parts::Paths(paths, default),
             "keys" => Parts::Keys(named, default),
@@ -97,21 +101,26 @@ impl Reader<'_> {
         rule.map_or(PartDefault::Deny, |rule| PartDefault::Rule(Box::new(rule)))
     }
 
-    /// Whose a value is, is said once for a column.
+    /// Whose a value is, and when it is masked, is said once for a column.
     fn is_of_part(&mut self, at: At<'_>, value: &Value<'_>, rule: &ColumnRule) -> bool {
-        if rule.subject.is_some() {
-            self.problem_at(
-                at,
-                &value.span(),
-                "a part has no subject of its own",
-                "give the subject in the column's rule, beside `paths`, `keys` or `fields`",
-            );
-        }
-        rule.subject.is_none()
+        let own = match rule {
+            ColumnRule { subject: Some(_), .. } => "subject",
+            ColumnRule { when: Some(_), .. } => "condition",
+            _ => return true,
+        };
+        self.problem_at(
+            at,
+            &value.span(),
+            format!("there is no {own} of its own for a part, or for `else`"),
+            format!(
+                "give the {own} in the column's rule, beside `mask`, `paths`, `keys` or `fields`"
+            ),
+        );
+        false
     }
 
     /// A rule for values that have no parts.
-    fn scalar_rule(&mut self, at: At<'_>, value: &Value<'_>) -> Option<ColumnRule> {
+    pub(super) fn scalar_rule(&mut self, at: At<'_>, value: &Value<'_>) -> Option<ColumnRule> {
         let rule = self.rule(at, value).filter(|rule| self.is_of_part(at, value, rule))?;
         if rule.parts.is_some() || rule.confirm_check || rule.accept_originals {
             self.problem_at(
@@ -157,6 +166,13 @@ mod tests {
         };
         assert_eq!(paths.len(), 2);
         assert_eq!(default.mask, MaskName::Keep);
+        let rule = read("{ mask = \"email\", when = \"a = 'b'\", else = { mask = \"constant\", value = \"x\" } }")
+            .unwrap();
+        let when = rule.when.unwrap();
+        assert_eq!((when.condition.as_str(), when.otherwise.mask), ("a = 'b'", MaskName::Constant));
+        let rule =
+            read("{ paths = { \"$.a\" = \"text\" }, when = \"b\", else = \"keep\" }").unwrap();
+        assert!(rule.when.is_some());
         let rule = read("{ keys = { phone = \"phone\" }, subject = \"id\" }").unwrap();
         assert_eq!(rule.subject.as_deref(), Some("id"));
         assert!(matches!(rule.parts.as_deref(), Some(Parts::Keys(_, PartDefault::Deny))));
@@ -183,9 +199,19 @@ mod tests {
             ("{ paths = { \"$.a\" = \"deny\" } }", "no mask \"deny\""),
             (
                 "{ paths = { \"$.a\" = { mask = \"text\", subject = \"b\" } } }",
-                "no subject of its own",
+                "is no subject of its own",
             ),
-            ("{ fields = { a = { mask = \"text\", subject = \"b\" } } }", "no subject of its own"),
+            (
+                "{ fields = { a = { mask = \"text\", subject = \"b\" } } }",
+                "is no subject of its own",
+            ),
+            ("{ mask = \"text\", when = \"a = 1\" }", "does not say what happens"),
+            ("{ mask = \"text\", else = \"keep\" }", "`else` without `when`"),
+            ("{ mask = \"keep\", when = \"a\", else = \"text\" }", "whatever the condition"),
+            (
+                "{ mask = \"text\", when = \"a\", else = { mask = \"text\", when = \"b\", else = \"keep\" } }",
+                "is no condition of its own",
+            ),
             ("{ mask = \"redact\", subject = \"b\" }", "takes no subject"),
             ("{ mask = \"text\", subject = \"\" }", "has no name"),
         ] {

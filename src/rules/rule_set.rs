@@ -108,12 +108,23 @@ pub struct ColumnRule {
     /// The column of the same row that says whose the value is: its original value is part of what
     /// the mask depends on.
     pub subject: Option<String>,
+    /// In which rows the mask is applied; all of them, if there is no condition.
+    pub when: Option<Box<When>>,
     /// The mask's own options.
     pub options: MaskOptions,
     /// The user's word that masked values satisfy the CHECK constraints on this column.
     pub confirm_check: bool,
     /// The user's word that a kept column may hold values that another column masks.
     pub accept_originals: bool,
+}
+
+/// A condition on the row, and what happens where it is not true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct When {
+    /// An SQL expression over columns of the row.
+    pub condition: String,
+    /// The rule for rows in which it is false or null; it has no condition, subject or parts.
+    pub otherwise: ColumnRule,
 }
 
 impl ColumnRule {
@@ -124,6 +135,7 @@ impl ColumnRule {
             parts: None,
             domain: None,
             subject: None,
+            when: None,
             options: MaskOptions::default(),
             confirm_check: false,
             accept_originals: false,

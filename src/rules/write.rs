@@ -113,6 +113,10 @@ fn rule_value(rule: &ColumnRule) -> String {
     parts.extend(options(&rule.options));
     parts.extend(rule.domain.as_ref().map(|domain| format!("domain = {}", string(domain))));
     parts.extend(rule.subject.as_ref().map(|subject| format!("subject = {}", string(subject))));
+    if let Some(when) = &rule.when {
+        parts.push(format!("when = {}", string(&when.condition)));
+        parts.push(format!("else = {}", rule_value(&when.otherwise)));
+    }
     parts.extend(rule.confirm_check.then(|| "confirm_check = true".to_owned()));
     parts.extend(rule.accept_originals.then(|| "accept_originals = true".to_owned()));
     if rule.parts.is_none() && parts.len() == 1 {

@@ -10,6 +10,7 @@ mod common;
 mod audit_log;
 mod clones;
 mod command_line;
+mod conditions;
 mod confinement;
 mod context;
 mod dependencies;

@@ -24,6 +24,6 @@ pub use model::{
 pub use read_cluster::read_cluster;
 pub use read_database::read_database;
 pub use relation::{
-    Column, Generated, MissingValue, PartitionKey, Persistence, Relation, RelationKind, Toast,
-    TypeName,
+    Collation, Column, Generated, MissingValue, PartitionKey, Persistence, Relation, RelationKind,
+    Toast, TypeName,
 };

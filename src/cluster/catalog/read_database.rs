@@ -8,7 +8,8 @@ use super::model::{CatalogTable, Database, DatabaseInfo};
 use super::node_tree::{columns_in, expand_whole_row};
 use super::read_cluster::server_major;
 use super::relation::{
-    Column, Generated, MissingValue, PartitionKey, Persistence, Relation, RelationKind, Toast,
+    Collation, Column, Generated, MissingValue, PartitionKey, Persistence, Relation, RelationKind,
+    Toast,
 };
 use super::types::Types;
 use super::value::{cell, oid, rows, sql_error};
@@ -150,7 +151,12 @@ fn read_columns(client: &mut Client, types: &Types) -> Result<BTreeMap<Oid, Vec<
                 kind => Some(Generated { stored: kind == "s", columns: BTreeSet::new() }),
             },
             has_missing: cell(&row, 11, what)?,
-            missing: cell::<Option<String>>(&row, 14, what)?.map(MissingValue),
+            collation: match (cell(&row, 14, what)?, cell(&row, 15, what)?) {
+                (true, _) => Collation::Bytewise,
+                (_, true) => Collation::Nondeterministic,
+                _ => Collation::Deterministic,
+            },
+            missing: cell::<Option<String>>(&row, 16, what)?.map(MissingValue),
         });
     }
     for (relation, columns) in &mut columns {

@@ -153,8 +153,21 @@ pub struct Column {
     pub generated: Option<Generated>,
     /// `atthasmissing`.
     pub has_missing: bool,
+    /// How its text is compared.
+    pub collation: Collation,
     /// `attmissingval`, as text.
     pub missing: Option<MissingValue>,
+}
+
+/// What a collation says of two strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collation {
+    /// `C`: they are compared byte by byte.
+    Bytewise,
+    /// They are equal if their bytes are.
+    Deterministic,
+    /// Different bytes may be equal.
+    Nondeterministic,
 }
 
 /// The value that rows written before `ADD COLUMN … DEFAULT` have, as text. `Debug` does not show

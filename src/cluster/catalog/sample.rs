@@ -67,6 +67,7 @@ impl Sample {
                 is_identity: false,
                 generated: None,
                 has_missing: false,
+                collation: Collation::Deterministic,
                 missing: None,
             }
         });

@@ -51,6 +51,7 @@ pub(super) fn relations() -> String {
     )
 }
 
+/// The collations `C` and `POSIX` are 950 and 951; `catalog/pg_collation.dat`.
 pub(super) fn columns() -> String {
     format!(
         "SELECT a.attrelid, a.attnum, a.attname, a.attisdropped, a.attlen, a.attalign::text,
@@ -61,11 +62,13 @@ pub(super) fn columns() -> String {
                  WHERE r.classid = 'pg_attrdef'::regclass AND r.objid = g.oid
                    AND r.refclassid = 'pg_class'::regclass AND r.refobjid = a.attrelid
                    AND r.refobjsubid NOT IN (0, a.attnum)),
+                a.attcollation IN (950, 951), COALESCE(NOT l.collisdeterministic, false),
                 CASE WHEN a.atthasmissing THEN (a.attmissingval::text::text[])[1] END
          FROM pg_attribute a
          JOIN pg_class c ON c.oid = a.attrelid
          JOIN pg_namespace n ON n.oid = c.relnamespace
          LEFT JOIN pg_attrdef g ON g.adrelid = a.attrelid AND g.adnum = a.attnum
+         LEFT JOIN pg_collation l ON l.oid = a.attcollation
          WHERE a.attnum > 0 AND c.relkind IN ('r', 'p', 'm', 'f', 'v') AND {USER_RELATION}
          ORDER BY a.attrelid, a.attnum"
     )

@@ -1,7 +1,9 @@
 //! The options of a mask, by their names.
 
 use super::{At, Reader, Value};
-use crate::rules::{MaskName, MaskOptions};
+use toml::de::DeTable;
+
+use crate::rules::{MaskName, MaskOptions, When};
 
 impl Reader<'_> {
     /// Reads the name of the column that says whose a value is; `None` for the mask if parts have
@@ -26,6 +28,40 @@ impl Reader<'_> {
             self.problem_at(at, &value.span(), "the subject has no name", "name a column");
         }
         Some(name)
+    }
+
+    /// Reads in which rows a rule is for, and what happens in the others: that is not left open.
+    pub(in crate::rules) fn when(
+        &mut self,
+        at: At<'_>,
+        rule: &Value<'_>,
+        table: &DeTable<'_>,
+    ) -> Option<Box<When>> {
+        let (condition, otherwise) = match (table.get("when"), table.get("else")) {
+            (None, None) => return None,
+            (Some(condition), Some(otherwise)) => (condition, otherwise),
+            (Some(_), None) => {
+                self.problem_at(
+                    at,
+                    &rule.span(),
+                    "the rule does not say what happens where its condition is false or null",
+                    "else = \"keep\" leaves the originals there; else = \"redact\", say, does not",
+                );
+                return None;
+            }
+            (None, Some(_)) => {
+                self.problem_at(
+                    at,
+                    &rule.span(),
+                    "`else` without `when`",
+                    "when = \"country = 'DE'\", say",
+                );
+                return None;
+            }
+        };
+        let text = self.string(at, condition)?;
+        let rule = self.scalar_rule(at, otherwise)?;
+        Some(Box::new(When { condition: text, otherwise: rule }))
     }
 
     /// Reads an option that the rule's mask takes.
