@@ -131,7 +131,7 @@ fn relation_path(path: &Path) -> PathBuf {
 
 /// True for `16384`, `16384.1`, `16384_fsm`, `16384_vm.2`, `16384_init` and temporary relations'
 /// `t3_16384`.
-fn is_relation_file(path: &Path) -> bool {
+pub fn is_relation_file(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let (name, segment) = name.split_once('.').map_or((name, None), |(n, s)| (n, Some(s)));

@@ -17,7 +17,7 @@ mod sql;
 
 pub use bootstrap::superuser_names;
 pub use control::{ClusterState, ControlFile};
-pub use file_map::{FileAttribute, FileMap, FileOwner};
+pub use file_map::{FileAttribute, FileMap, FileOwner, is_relation_file};
 pub use process::{Postmaster, end_all, find_postmaster};
 pub use segments::{Segment, segments};
 pub use single_user::{Printed, SingleUser};

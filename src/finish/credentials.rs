@@ -1,4 +1,5 @@
-//! Production's credentials: passwords of roles, connection strings, user mappings. None stays.
+//! Production's credentials: passwords of roles, connection strings, options of foreign servers.
+//! None stays.
 
 use super::session::Session;
 use crate::error::Result;
@@ -6,18 +7,30 @@ use crate::error::Result;
 /// Settings through which a role or database would load production's libraries.
 const PRELOAD: &str = "^(session|local)_preload_libraries=";
 
-/// Scrubs the catalogs that all databases share; returns the number of passwords removed.
-pub(super) fn scrub_shared(session: &mut Session) -> Result<u64> {
+/// What was taken away.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scrubbed {
+    pub(super) passwords: u64,
+    pub(super) subscriptions: u64,
+    pub(super) settings: u64,
+}
+
+/// Scrubs the catalogs that all databases share.
+pub(super) fn scrub_shared(session: &mut Session) -> Result<Scrubbed> {
     let passwords = session.execute(
         "remove passwords",
         "UPDATE pg_authid SET rolpassword = NULL WHERE rolpassword IS NOT NULL",
         &[],
     )?;
-    session.execute(
-        "remove preloaded libraries from role and database settings",
+    // Settings with a point in their name are an extension's or an application's: a tenant, a
+    // token, whatever somebody needed.
+    let settings = session.execute(
+        "remove preloaded libraries and applications' own from role and database settings",
         "UPDATE pg_db_role_setting
-         SET setconfig = ARRAY(SELECT s FROM unnest(setconfig) s WHERE s !~ $1)
-         WHERE EXISTS (SELECT FROM unnest(setconfig) s WHERE s ~ $1)",
+         SET setconfig = ARRAY(SELECT s FROM unnest(setconfig) s
+                               WHERE s !~ $1 AND split_part(s, '=', 1) !~ '[.]')
+         WHERE EXISTS (SELECT FROM unnest(setconfig) s
+                       WHERE s ~ $1 OR split_part(s, '=', 1) ~ '[.]')",
         &[&PRELOAD],
     )?;
     session.execute(
@@ -25,44 +38,38 @@ pub(super) fn scrub_shared(session: &mut Session) -> Result<u64> {
         "DELETE FROM pg_db_role_setting WHERE setconfig = '{}'",
         &[],
     )?;
-    session.execute(
+    let subscriptions = session.execute(
         "disable subscriptions and remove their connection strings",
         "UPDATE pg_subscription SET subenabled = false, subslotname = NULL, subconninfo = ''",
         &[],
     )?;
-    for catalog in ["pg_authid", "pg_db_role_setting", "pg_subscription"] {
-        session.compact(catalog)?;
-    }
-    Ok(passwords)
+    Ok(Scrubbed { passwords, subscriptions, settings })
 }
 
-/// Shared catalogs that tell of databases.
-const OF_DATABASES: [&str; 5] =
-    ["pg_database", "pg_shdepend", "pg_shdescription", "pg_shseclabel", "pg_replication_origin"];
+/// Catalogs whose options say how to reach, and log in to, somewhere else.
+const OPTIONS: [(&str, &str); 5] = [
+    ("pg_foreign_data_wrapper", "fdwoptions"),
+    ("pg_foreign_server", "srvoptions"),
+    ("pg_foreign_table", "ftoptions"),
+    ("pg_user_mapping", "umoptions"),
+    ("pg_attribute", "attfdwoptions"),
+];
 
-/// Removes from the shared catalogs the row versions of databases that were dropped.
-pub(super) fn forget_databases(session: &mut Session) -> Result<()> {
-    OF_DATABASES.iter().try_for_each(|catalog| session.compact(catalog))
-}
-
-/// Scrubs the catalogs of one database. Whoever analyzed a catalog of secrets left some of them in
-/// the statistics.
-pub(super) fn scrub_database(session: &mut Session) -> Result<()> {
+/// Scrubs the catalogs of one database; returns how many foreign objects lost their options.
+/// Whoever analyzed a catalog left some of it in the statistics.
+pub(super) fn scrub_database(session: &mut Session) -> Result<u64> {
     session.execute(
-        "remove statistics of credentials",
-        "DELETE FROM pg_statistic WHERE starelid IN (
-             'pg_authid'::regclass, 'pg_db_role_setting'::regclass, 'pg_subscription'::regclass,
-             'pg_user_mapping'::regclass, 'pg_foreign_server'::regclass, 'pg_database'::regclass,
-             'pg_shdescription'::regclass)",
+        "remove statistics of catalogs",
+        "DELETE FROM pg_statistic WHERE starelid < 16384",
         &[],
     )?;
-    let mappings = session.execute(
-        "remove the options of user mappings",
-        "UPDATE pg_user_mapping SET umoptions = NULL WHERE umoptions IS NOT NULL",
-        &[],
-    )?;
-    if mappings > 0 {
-        session.compact("pg_user_mapping")?;
+    let mut scrubbed = 0;
+    for (catalog, options) in OPTIONS {
+        scrubbed += session.execute(
+            &format!("remove the options in {catalog}"),
+            &format!("UPDATE {catalog} SET {options} = NULL WHERE {options} IS NOT NULL"),
+            &[],
+        )?;
     }
-    Ok(())
+    Ok(scrubbed)
 }

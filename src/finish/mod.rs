@@ -4,6 +4,7 @@
 //! The private server works on the volume a second time. It gets copies of the masked heaps, so
 //! that the proven files stay as they are.
 
+mod catalogs;
 mod credentials;
 mod file_map;
 mod indexes;
@@ -15,6 +16,7 @@ mod statistics;
 mod views;
 mod wal;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use kept_heaps::CopyFile;
@@ -26,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::plan::MaskPlan;
 use crate::progress::{Cancel, Progress, Stage};
 
+use catalogs::FreeText;
 use kept_heaps::KeptHeaps;
 use session::Session;
 
@@ -60,12 +63,31 @@ pub struct FinishReport {
     pub views_refreshed: u64,
     /// Tables whose statistics were made anew.
     pub tables_analyzed: u64,
-    /// Passwords of roles taken away.
-    pub passwords_removed: u64,
-    /// Files removed: WAL, logs, statistics, configuration, orphans, unknown ones.
-    pub files_removed: u64,
+    /// What was removed.
+    pub removed: Removed,
     /// Which file belongs to which relation, for the audit.
     pub files: FileMap,
+}
+
+/// What a masked cluster must not carry, in counts.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Removed {
+    /// Passwords of roles.
+    pub passwords: u64,
+    /// Connection strings of subscriptions, which are disabled.
+    pub subscriptions: u64,
+    /// Roles and databases that lost settings: preloaded libraries, applications' own.
+    pub settings: u64,
+    /// Options of foreign servers, their tables and columns, and user mappings.
+    pub foreign_options: u64,
+    /// Comments.
+    pub comments: u64,
+    /// Security labels.
+    pub security_labels: u64,
+    /// Files by kind.
+    pub files: BTreeMap<&'static str, u64>,
+    /// Files that PostgreSQL does not know, by path.
+    pub unknown_files: Vec<String>,
 }
 
 /// Counts steps for [`Progress`].
@@ -104,8 +126,11 @@ impl FinishJob<'_> {
         server.stop()?;
         kept.put_back(self.aside)?;
         let control = ControlFile::read(&pgdata, major)?;
-        let files_removed = purge::purge(&pgdata, &control, &report.files, self.cancel)?;
-        Ok(FinishReport { files_removed, ..report })
+        let mut report = report;
+        let purged = purge::purge(&pgdata, &control, &report.files, self.cancel)?;
+        report.removed.files = purged.files;
+        report.removed.unknown_files = purged.unknown;
+        Ok(report)
     }
 
     fn in_server(&self, server: &PrivateServer) -> Result<FinishReport> {
@@ -120,7 +145,9 @@ impl FinishJob<'_> {
         let mut files = FileMap::default();
         let (mut views_refreshed, mut tables_analyzed) = (0, 0);
         let mut relayouts = Vec::new();
-        let mut passwords_removed = None;
+        let mut removed = Removed::default();
+        let mut text = FreeText::default();
+        let mut shared_done = false;
         for info in self.cluster.databases.iter().filter(|info| info.allows_connections) {
             self.cancel.check()?;
             let mut session = Session::open(server, &info.name, self.cancel)?;
@@ -133,14 +160,21 @@ impl FinishJob<'_> {
                 steps.step();
                 sizes.restore(&mut session)?;
             }
-            if passwords_removed.is_none() {
-                passwords_removed = Some(credentials::scrub_shared(&mut session)?);
-                if !self.plan.dropped.is_empty() {
-                    credentials::forget_databases(&mut session)?;
-                }
+            if !shared_done {
+                let scrubbed = credentials::scrub_shared(&mut session)?;
+                removed.passwords = scrubbed.passwords;
+                removed.subscriptions = scrubbed.subscriptions;
+                removed.settings = scrubbed.settings;
+                text.add(catalogs::remove_shared_text(&mut session)?);
+                catalogs::write_shared_anew(&mut session)?;
+                shared_done = true;
                 steps.step();
             }
-            credentials::scrub_database(&mut session)?;
+            removed.foreign_options += credentials::scrub_database(&mut session)?;
+            let plan = self.plan.databases.iter().find(|plan| plan.oid == info.oid);
+            let keep_comments = plan.is_some_and(|plan| plan.keep_comments);
+            text.add(catalogs::remove_text(&mut session, keep_comments)?);
+            catalogs::write_anew(&mut session)?;
             for catalog in ["pg_statistic", "pg_statistic_ext_data"] {
                 session.compact(catalog)?;
             }
@@ -153,8 +187,7 @@ impl FinishJob<'_> {
             relayouts,
             views_refreshed,
             tables_analyzed,
-            passwords_removed: passwords_removed.unwrap_or_default(),
-            files_removed: 0,
+            removed: Removed { comments: text.comments, security_labels: text.labels, ..removed },
             files,
         })
     }

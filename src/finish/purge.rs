@@ -1,17 +1,19 @@
 //! Files that a clean start of the cluster does not need are removed, known or not.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::cluster::sandbox::Owner;
-use crate::cluster::{ControlFile, FileMap};
+use crate::cluster::{ControlFile, FileMap, is_relation_file};
 use crate::error::{Error, Result};
+use crate::page::BLCKSZ;
 use crate::progress::Cancel;
 
 use super::wal::keep_only_the_checkpoint;
 
 /// What PostgreSQL itself keeps at the top of a data directory; `initdb.c`, `subdirs`.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 18] = [
     "PG_VERSION",
     "base",
     "global",
@@ -30,11 +32,10 @@ const KNOWN: [&str; 19] = [
     "pg_twophase",
     "pg_wal",
     "pg_xact",
-    "current_logfiles",
 ];
 
 /// Directories of which a start needs the directory alone.
-const EMPTIED: [&str; 10] = [
+const EMPTIED: [&str; 11] = [
     "pg_dynshmem",
     "pg_logical/mappings",
     "pg_logical/snapshots",
@@ -44,6 +45,7 @@ const EMPTIED: [&str; 10] = [
     "pg_snapshots",
     "pg_stat",
     "pg_stat_tmp",
+    "pg_subtrans",
     "pg_twophase",
 ];
 
@@ -62,47 +64,109 @@ const CONFIGURATION: [(&str, &str); 4] = [
     ("pg_ident.conf", ""),
 ];
 
-/// Removes from a cleanly stopped cluster whatever a start does not need. Returns how many files
-/// that were.
+/// What PostgreSQL or its packages keep at the top besides, by kind: none of it is needed.
+const REMOVED: [(&str, &[&str]); 4] = [
+    ("logs", &["log", "pg_log", "current_logfiles", "logfile"]),
+    (
+        "configuration",
+        &[
+            "postgresql.conf",
+            "postgresql.auto.conf",
+            "pg_hba.conf",
+            "pg_ident.conf",
+            "conf.d",
+            "recovery.conf",
+            "recovery.done",
+            "recovery.signal",
+            "standby.signal",
+        ],
+    ),
+    ("keys_and_certificates", &["server.key", "server.crt", "root.crt", "root.crl", ".pgpass"]),
+    (
+        "backup_labels",
+        &[
+            "backup_label",
+            "backup_label.old",
+            "backup_manifest",
+            "tablespace_map",
+            "tablespace_map.old",
+            "postmaster.opts",
+            "postmaster.pid",
+        ],
+    ),
+];
+
+/// More names are not kept.
+const UNKNOWN_KEPT: usize = 1000;
+
+/// What was purged.
+#[derive(Debug, Default)]
+pub(super) struct Purged {
+    /// Files by kind.
+    pub(super) files: BTreeMap<&'static str, u64>,
+    /// Those that PostgreSQL does not know, by their path in the data directory.
+    pub(super) unknown: Vec<String>,
+}
+
+impl Purged {
+    fn add(&mut self, kind: &'static str, count: u64) {
+        *self.files.entry(kind).or_default() += count;
+    }
+
+    fn add_unknown(&mut self, path: &Path, count: u64) {
+        self.add("unknown", count);
+        if self.unknown.len() < UNKNOWN_KEPT {
+            self.unknown.push(path.to_string_lossy().into_owned());
+        }
+    }
+}
+
+/// Removes from a cleanly stopped cluster whatever a start does not need.
 pub(super) fn purge(
     pgdata: &Path,
     control: &ControlFile,
     files: &FileMap,
     cancel: &Cancel,
-) -> Result<u64> {
-    let mut removed = 0;
+) -> Result<Purged> {
+    let mut purged = Purged::default();
     for name in names(pgdata)? {
-        if !KNOWN.iter().any(|known| *known == name) || name == "current_logfiles" {
-            removed += remove(&pgdata.join(&name))?;
+        if KNOWN.iter().any(|known| *known == name) {
+            continue;
+        }
+        let removed = remove(&pgdata.join(&name))?;
+        match REMOVED.iter().find(|(_, known)| known.iter().any(|known| *known == name)) {
+            Some((kind, _)) => purged.add(kind, removed),
+            None => purged.add_unknown(Path::new(&name), removed),
         }
     }
     for directory in EMPTIED {
         let directory = pgdata.join(directory);
         for name in names(&directory)? {
-            removed += remove(&directory.join(name))?;
+            purged.add("state", remove(&directory.join(name))?);
         }
     }
     // No checkpoint of replication origins means that there are none.
     let logical = pgdata.join("pg_logical");
     for name in names(&logical)? {
         if name != "mappings" && name != "snapshots" {
-            removed += remove(&logical.join(name))?;
+            purged.add("state", remove(&logical.join(name))?);
         }
     }
-    removed += keep_only_the_checkpoint(pgdata, control)?;
+    purged.add("wal", keep_only_the_checkpoint(pgdata, control)?);
     cancel.check()?;
 
-    removed += clean_relations(pgdata, Path::new("global"), &GLOBAL_FILES, files)?;
+    let mut cleaner =
+        Cleaner { pgdata, files, segment: u64::from(control.relseg_size) * BLCKSZ as u64, purged };
+    cleaner.clean_relations(Path::new("global"), &GLOBAL_FILES)?;
     for name in names(&pgdata.join("base"))? {
-        let database = Path::new("base").join(&name);
-        removed += clean_database(pgdata, &database, files)?;
+        cleaner.clean_database(&Path::new("base").join(&name))?;
     }
     for tablespace in names(&pgdata.join("pg_tblspc"))? {
         let tablespace = Path::new("pg_tblspc").join(tablespace);
         for version in names(&pgdata.join(&tablespace))? {
             let version = tablespace.join(version);
             for database in names(&pgdata.join(&version))? {
-                removed += clean_database(pgdata, &version.join(database), files)?;
+                cleaner.clean_database(&version.join(database))?;
             }
         }
     }
@@ -114,33 +178,76 @@ pub(super) fn purge(
             .map_err(Error::io("chmod", &path))?;
         owner.give(&path)?;
     }
-    Ok(removed)
+    Ok(cleaner.purged)
 }
 
-/// Cleans a directory that should be a database's; anything else is removed whole.
-fn clean_database(pgdata: &Path, directory: &Path, files: &FileMap) -> Result<u64> {
-    if files.is_database(directory) {
-        clean_relations(pgdata, directory, &DATABASE_FILES, files)
-    } else {
-        remove(&pgdata.join(directory))
-    }
+/// Goes through the directories of relations.
+struct Cleaner<'a> {
+    pgdata: &'a Path,
+    files: &'a FileMap,
+    /// Bytes of a full segment.
+    segment: u64,
+    purged: Purged,
 }
 
-/// Removes what is neither a relation's file nor one of `known`.
-fn clean_relations(
-    pgdata: &Path,
-    directory: &Path,
-    known: &[&str],
-    files: &FileMap,
-) -> Result<u64> {
-    let mut removed = 0;
-    for name in names(&pgdata.join(directory))? {
-        let path = directory.join(&name);
-        if !known.iter().any(|known| *known == name) && !files.may_own(&path) {
-            removed += remove(&pgdata.join(path))?;
+impl Cleaner<'_> {
+    /// Cleans a directory that should be a database's; anything else is removed whole.
+    fn clean_database(&mut self, directory: &Path) -> Result<()> {
+        if self.files.is_database(directory) {
+            return self.clean_relations(directory, &DATABASE_FILES);
         }
+        let removed = remove(&self.pgdata.join(directory))?;
+        if directory.ends_with("pgsql_tmp") {
+            self.purged.add("temporary", removed);
+        } else {
+            self.purged.add_unknown(directory, removed);
+        }
+        Ok(())
     }
-    Ok(removed)
+
+    /// Removes what is neither a relation's file nor one of `known`, and segments that lie past
+    /// a relation's end.
+    fn clean_relations(&mut self, directory: &Path, known: &[&str]) -> Result<()> {
+        for name in names(&self.pgdata.join(directory))? {
+            let path = directory.join(&name);
+            if known.iter().any(|known| *known == name) {
+                continue;
+            }
+            let file = self.pgdata.join(&path);
+            if self.files.may_own(&path) {
+                if self.is_past_the_end(&file)? {
+                    self.purged.add("orphaned", remove(&file)?);
+                }
+            } else if is_relation_file(&path) {
+                self.purged.add("orphaned", remove(&file)?);
+            } else {
+                let removed = remove(&file)?;
+                self.purged.add_unknown(&path, removed);
+            }
+        }
+        Ok(())
+    }
+
+    /// True for a segment that PostgreSQL never comes to, since one before it is not full.
+    fn is_past_the_end(&self, file: &Path) -> Result<bool> {
+        let Some(number) = file.extension().and_then(|number| number.to_str()?.parse::<u32>().ok())
+        else {
+            return Ok(false);
+        };
+        for before in 0..number {
+            let before = match before {
+                0 => file.with_extension(""),
+                before => file.with_extension(before.to_string()),
+            };
+            match std::fs::symlink_metadata(&before) {
+                Ok(metadata) if metadata.len() == self.segment => {}
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+                Err(error) => return Err(Error::io("look at", &before)(error)),
+            }
+        }
+        Ok(false)
+    }
 }
 
 fn names(directory: &Path) -> Result<Vec<std::ffi::OsString>> {

@@ -72,6 +72,7 @@ pub(super) fn build(
         indexes,
         materialized_views: materialized_views.iter().map(|view| view.quoted()).collect(),
         accepted_columns,
+        keep_comments: scope.rules.is_some_and(|rules| rules.keep_comments),
     }
 }
 

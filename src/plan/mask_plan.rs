@@ -39,6 +39,9 @@ pub struct DatabasePlan {
     pub materialized_views: Vec<String>,
     /// Kept columns that may hold originals by the user's word: `schema.table.column`.
     pub accepted_columns: Vec<String>,
+    /// Comments stay.
+    #[serde(default)]
+    pub keep_comments: bool,
 }
 
 impl DatabasePlan {

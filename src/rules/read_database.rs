@@ -8,13 +8,14 @@ use super::{DatabaseRules, LargeObjects, TableRules, Unlisted, UnlistedDatabases
 
 impl Reader<'_> {
     pub(super) fn database(&mut self, at: At<'_>, section: &Value<'_>) -> DatabaseRules {
-        let known = ["drop", "unlisted", "large_objects", "tables"];
+        let known = ["drop", "unlisted", "large_objects", "comments", "tables"];
         let mut rules = DatabaseRules::default();
         for (key, value) in self.table(at, section, "a database's section") {
             match &**key.get_ref() {
                 "drop" => rules.drop = self.boolean(at, value),
                 "unlisted" => rules.unlisted = Some(self.unlisted(at, value)),
                 "large_objects" => rules.large_objects = self.large_objects(at, value),
+                "comments" => rules.keep_comments = self.comments(at, value),
                 "tables" => {
                     for (name, columns) in self.table(at, value, "tables") {
                         let at = At { table: Some(name.get_ref()), ..at };
@@ -31,8 +32,10 @@ impl Reader<'_> {
                 other => self.unknown_key(at, &key.span(), other, &known),
             }
         }
-        let says_more =
-            !rules.tables.is_empty() || rules.unlisted.is_some() || rules.large_objects.is_some();
+        let says_more = !rules.tables.is_empty()
+            || rules.unlisted.is_some()
+            || rules.large_objects.is_some()
+            || rules.keep_comments;
         if rules.drop && says_more {
             self.problem_at(
                 at,
@@ -111,6 +114,19 @@ impl Reader<'_> {
         policy
     }
 
+    fn comments(&mut self, at: At<'_>, value: &Value<'_>) -> bool {
+        let word = value.get_ref().as_str();
+        if !matches!(word, Some("keep" | "remove")) {
+            self.problem_at(
+                at,
+                &value.span(),
+                "`comments` is neither \"keep\" nor \"remove\"",
+                "comments = \"remove\"",
+            );
+        }
+        word == Some("keep")
+    }
+
     pub(super) fn unlisted(&mut self, at: At<'_>, value: &Value<'_>) -> Unlisted {
         match value.get_ref().as_str() {
             Some("deny") => Unlisted::Deny,
@@ -158,6 +174,7 @@ drop = true
 
 [databases.shop]
 large_objects = "blank"
+comments = "keep"
 
 [databases.shop.tables."public.customers"]
 allow_relayout = true

@@ -84,6 +84,8 @@ pub struct DatabaseRules {
     pub drop: bool,
     /// What happens to its large objects, if not what `unlisted` says.
     pub large_objects: Option<LargeObjects>,
+    /// Comments on the database's objects stay; the audit searches them like everything else.
+    pub keep_comments: bool,
     /// Tables that may be rebuilt through SQL, as `schema.table`: their layout is not kept then.
     pub allow_relayout: BTreeSet<String>,
     /// What happens to a column of this database that no rule names, if not what

@@ -23,6 +23,7 @@ impl RuleSet {
                     format!("large_objects = {}", string(large_objects_word(policy)))
                 }),
             );
+            lines.extend(rules.keep_comments.then(|| "comments = \"keep\"".to_owned()));
             if !lines.is_empty() || rules.tables.is_empty() {
                 lines.insert(0, format!("\n[databases.{}]", key(database)));
             }

@@ -140,6 +140,12 @@ fn an_original_in_a_function_a_comment_or_a_name_is_refused_by_the_audit() {
             "postgres",
             &[("public.people", "id = \"keep\"\nemail = \"email\"")],
         );
+        let text = std::fs::read_to_string(rules.path()).unwrap();
+        let rules = Rules::write(
+            &sandbox,
+            "comments.toml",
+            &text.replace("[databases", "[databases.postgres]\ncomments = \"keep\"\n[databases"),
+        );
         let outcome = pool.try_snapshot(raw.source(), rules.path(), &[]);
         assert!(!outcome.refusals().is_empty(), "{planted}");
         assert!(!outcome.text().contains(&value), "the audit shows what it found");

@@ -247,11 +247,12 @@ impl Rewritten {
             ("indexes_rebuilt", report.indexes_rebuilt),
             ("views_refreshed", report.views_refreshed),
             ("tables_analyzed", report.tables_analyzed),
-            ("passwords_removed", report.passwords_removed),
-            ("files_removed", report.files_removed),
         ] {
             extra.insert(name.to_owned(), count.into());
         }
+        let removed = serde_json::to_value(&report.removed)
+            .map_err(|error| Error::invalid(format!("the report of what was removed: {error}")))?;
+        extra.insert("removed".to_owned(), removed);
         if !report.relayouts.is_empty() {
             extra.insert("layout_not_preserved".to_owned(), report.relayouts.clone().into());
         }
