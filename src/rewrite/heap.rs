@@ -191,7 +191,7 @@ impl<'m> HeapRewriter<'m> {
         &mut self,
         slot: u16,
         compressed: bool,
-        stored: &mut [u8],
+        stored: &mut Vec<u8>,
     ) -> Result<(), DatumError> {
         let slot = usize::from(slot);
         let slot = if slot < self.columns.len() { slot } else { attribute_of(self.plan, slot) };
@@ -203,11 +203,7 @@ impl<'m> HeapRewriter<'m> {
         }
         column.set_subject(None);
         self.values_masked += if compressed {
-            // Its chunks begin with `va_tcinfo`.
-            let (tcinfo, stream) = stored
-                .split_first_chunk_mut()
-                .ok_or(DatumError("a compressed value is shorter than its header"))?;
-            self.packer.mask(column, u32::from_le_bytes(*tcinfo), stream)?
+            self.packer.mask_whole(column, stored)?
         } else {
             column.mask_value(stored, &mut Vec::new())?
         };

@@ -38,20 +38,60 @@ impl Packer {
         stream: &mut [u8],
     ) -> Result<u64, DatumError> {
         let method = unpack(tcinfo, stream, &mut self.raw)?;
+        let masked = self.mask_raw(column)?;
+        let mut packed = std::mem::take(&mut self.packed);
+        self.pack(column, method, stream.len(), &mut packed)?;
+        stream.copy_from_slice(&packed);
+        self.packed = packed;
+        give_back(&mut self.packed);
+        Ok(masked)
+    }
+
+    /// The same for a value that begins with its `va_tcinfo`, and may be large: `stored` is given
+    /// back while the mask works. On an error the value is lost.
+    pub(super) fn mask_whole(
+        &mut self,
+        column: &mut Column<'_>,
+        stored: &mut Vec<u8>,
+    ) -> Result<u64, DatumError> {
+        let (&tcinfo, stream) = stored
+            .split_first_chunk()
+            .ok_or(DatumError("a compressed value is shorter than its header"))?;
+        let size = stream.len();
+        let method = unpack(u32::from_le_bytes(tcinfo), stream, &mut self.raw)?;
+        give_back(stored);
+        let masked = self.mask_raw(column)?;
+        self.pack(column, method, size, stored)?;
+        stored.splice(..0, tcinfo);
+        Ok(masked)
+    }
+
+    fn mask_raw(&mut self, column: &mut Column<'_>) -> Result<u64, DatumError> {
         self.text.clear();
-        let masked = column.mask_value(&mut self.raw, &mut self.text)?;
-        let Packer { raw, text, packed } = self;
-        let fits = fit_parts(method, raw, text, stream.len(), column.is_utf8(), packed);
-        if !fits || stream.len() != self.packed.len() {
+        column.mask_value(&mut self.raw, &mut self.text)
+    }
+
+    /// Packs what was unpacked in exactly `size` bytes.
+    fn pack(
+        &mut self,
+        column: &Column<'_>,
+        method: Method,
+        size: usize,
+        packed: &mut Vec<u8>,
+    ) -> Result<(), DatumError> {
+        let Packer { raw, text, .. } = self;
+        let fits = fit_parts(method, raw, text, size, column.is_utf8(), packed);
+        give_back(raw);
+        if !fits || packed.len() != size {
             return Err(DatumError("the masked value does not compress to the original's size"));
         }
-        stream.copy_from_slice(&self.packed);
-        for buffer in [&mut self.raw, &mut self.packed] {
-            if buffer.capacity() > KEPT {
-                *buffer = Vec::new();
-            }
-        }
-        Ok(masked)
+        Ok(())
+    }
+}
+
+fn give_back(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEPT {
+        *buffer = Vec::new();
     }
 }
 
