@@ -65,6 +65,11 @@ bench: ## compare with SQL masking and with cp (ARGS="--rows 300000" for a quick
 	@tools/install-prerequisites
 	cargo run --release --package compare -- $(ARGS)
 
+.PHONY: bench-toast
+bench-toast: ## the memory that a TOAST table of 4 GB takes
+	@tools/install-prerequisites
+	cargo run --release --package compare -- --toast
+
 .PHONY: prerequisites
 prerequisites:
 	@tools/install-prerequisites

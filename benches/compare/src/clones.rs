@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use postgres::NoTls;
 use xtask::lab::{Thinveil, Undo, XfsLoop};
 
-use crate::dataset::{DATABASE, Dataset};
+use crate::dataset::{DATABASE, Dataset, RULES};
 use crate::snapshot::{self, SnapshotTimes};
 
 /// Not a secret: the clone lives for a second, on this machine alone.
@@ -39,7 +39,7 @@ pub(crate) fn time(
     let xfs = XfsLoop::create(place, size, undo)?;
     let pool = xfs.path().join("pool");
     let thinveil = thinveil.with_pool(&pool);
-    let snapshot = snapshot::create(&thinveil, dataset, &pool)?;
+    let snapshot = snapshot::create(&thinveil, &dataset.data, RULES, &pool)?;
     let mut clones = Vec::new();
     for _ in 0..runs {
         clones.push(one(&thinveil, &snapshot.id)?);

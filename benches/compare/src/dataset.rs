@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use xtask::lab::{Cluster, ClusterOptions, Owner, Undo};
 
 pub(crate) const DATABASE: &str = "bench";
+/// What is masked, and how.
+pub(crate) const RULES: &str = include_str!("rules.toml");
 
 /// A stopped cluster. Deleted when dropped.
 pub(crate) struct Dataset {

@@ -6,12 +6,13 @@ mod dataset;
 mod report;
 mod snapshot;
 mod sql_masking;
+mod toast;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use dataset::Dataset;
+use dataset::{Dataset, RULES};
 use report::Report;
 use xtask::lab::{Owner, Thinveil, Undo, Workplace, count};
 
@@ -22,6 +23,7 @@ usage: make bench [ARGS=\"OPTIONS\"]
   --runs N         how often cp, and the clones, are timed (5)
   --linear N,N,…   rows of the runs that show growth (1000000,2000000,4000000; none: 0)
   --only LIST      of: sql, snapshot, cp, clones, linear (all of them)
+  --toast          nothing of that, but the memory that a TOAST table of 4 GB takes
   --dir DIR        where cluster and pool are made (.bench in the checkout)";
 
 struct Options {
@@ -29,6 +31,7 @@ struct Options {
     runs: usize,
     linear: Vec<u64>,
     only: Option<Vec<String>>,
+    toast: bool,
     directory: Option<PathBuf>,
 }
 
@@ -39,10 +42,15 @@ impl Options {
             runs: 5,
             linear: vec![1_000_000, 2_000_000, 4_000_000],
             only: None,
+            toast: false,
             directory: None,
         };
         let mut arguments = arguments;
         while let Some(option) = arguments.next() {
+            if option == "--toast" {
+                options.toast = true;
+                continue;
+            }
             let mut value =
                 || arguments.next().with_context(|| format!("{option} takes an argument"));
             match option.as_str() {
@@ -100,11 +108,14 @@ fn compare(options: &Options) -> Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = here.ancestors().nth(2).context("the package is two levels down")?;
     let undo = Undo::on_signals()?;
+    let preferred = options.directory.clone().unwrap_or_else(|| root.join(".bench"));
+    if options.toast {
+        return toast::measure(root, &preferred, &here.join("results"), &undo);
+    }
     let with_thinveil = ["snapshot", "clones", "linear"].iter().any(|part| options.wants(part));
     let thinveil =
         if with_thinveil { Some(Thinveil::build(root, Path::new(""), &undo)?) } else { None };
 
-    let preferred = options.directory.clone().unwrap_or_else(|| root.join(".bench"));
     let place = Workplace::create(&preferred, Owner::here(), options.space(), &undo)?;
     let mut report = Report::new(options.rows, &place.file_system());
 
@@ -120,7 +131,12 @@ fn compare(options: &Options) -> Result<()> {
         if options.wants("snapshot") {
             println!("thinveil snapshot create");
             let pool = place.path().join("pool");
-            report.snapshot(snapshot::time(&thinveil.with_pool(&pool), &dataset, &pool)?);
+            report.snapshot(snapshot::time(
+                &thinveil.with_pool(&pool),
+                &dataset.data,
+                RULES,
+                &pool,
+            )?);
         }
         if options.wants("clones") {
             match Owner::here() {
@@ -145,7 +161,10 @@ fn compare(options: &Options) -> Result<()> {
             let data = place.path().join(format!("source-{rows}"));
             let dataset = Dataset::make(&data, *rows, &undo)?;
             let pool = place.path().join(format!("pool-{rows}"));
-            report.linear(*rows, snapshot::time(&thinveil.with_pool(&pool), &dataset, &pool)?);
+            report.linear(
+                *rows,
+                snapshot::time(&thinveil.with_pool(&pool), &dataset.data, RULES, &pool)?,
+            );
         }
     }
     println!("\n{}", report.markdown());

@@ -276,7 +276,7 @@ fn millis(duration: Duration) -> f64 {
 }
 
 /// What it ran on: figures without that say nothing.
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find(|line| line.starts_with("model name"));
     let model = model.and_then(|line| line.split(": ").nth(1)).unwrap_or("unknown processor");

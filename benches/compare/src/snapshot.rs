@@ -8,8 +8,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use xtask::lab::{Outcome, Thinveil};
 
-use crate::dataset::Dataset;
-
 pub(crate) struct SnapshotTimes {
     pub(crate) id: String,
     pub(crate) driver: String,
@@ -40,16 +38,26 @@ impl SnapshotTimes {
 }
 
 /// A snapshot in a new pool, which is then taken away again.
-pub(crate) fn time(thinveil: &Thinveil, dataset: &Dataset, pool: &Path) -> Result<SnapshotTimes> {
-    let times = create(thinveil, dataset, pool)?;
+pub(crate) fn time(
+    thinveil: &Thinveil,
+    data: &Path,
+    rules: &str,
+    pool: &Path,
+) -> Result<SnapshotTimes> {
+    let times = create(thinveil, data, rules, pool)?;
     thinveil.json(&["snapshot", "destroy", &times.id], None)?;
     fs::remove_dir_all(pool).with_context(|| format!("remove {}", pool.display()))?;
     Ok(times)
 }
 
 /// A snapshot in a new pool.
-pub(crate) fn create(thinveil: &Thinveil, dataset: &Dataset, pool: &Path) -> Result<SnapshotTimes> {
-    let rules = write(pool, "toml", include_str!("rules.toml"))?;
+pub(crate) fn create(
+    thinveil: &Thinveil,
+    data: &Path,
+    rules: &str,
+    pool: &Path,
+) -> Result<SnapshotTimes> {
+    let rules = write(pool, "toml", rules)?;
     // Any key is as fast as any other; this one is for everybody to see.
     let key = write(pool, "key", &"5eed".repeat(16))?;
     thinveil.json(&["pool", "init", "--driver", "auto"], None)?;
@@ -58,7 +66,7 @@ pub(crate) fn create(thinveil: &Thinveil, dataset: &Dataset, pool: &Path) -> Res
             "snapshot",
             "create",
             "--source",
-            &dataset.data.to_string_lossy(),
+            &data.to_string_lossy(),
             "--rules",
             &rules.to_string_lossy(),
             "--key-file",
