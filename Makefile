@@ -33,6 +33,25 @@ test: ## run all tests
 	cargo test --workspace
 	@tools/fuzz 30
 
+.PHONY: test-ffi
+test-ffi: ## test the C ABI: gcc, clang, AddressSanitizer, valgrind
+	@tools/install-prerequisites --tests
+	cargo test --package thinveil-ffi
+
+PREFIX ?= /usr/local
+LIB := $(DESTDIR)$(PREFIX)/lib
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+
+.PHONY: install-ffi
+install-ffi: prerequisites ## install libthinveil, its header and thinveil.pc (PREFIX, DESTDIR)
+	cargo build --release --package thinveil-ffi
+	install -D -m 755 $(TARGET_DIR)/release/libthinveil_ffi.so $(LIB)/libthinveil.so.1
+	ln -sf libthinveil.so.1 $(LIB)/libthinveil.so
+	install -D -m 644 $(TARGET_DIR)/release/libthinveil_ffi.a $(LIB)/libthinveil.a
+	install -D -m 644 ffi/include/thinveil.h $(DESTDIR)$(PREFIX)/include/thinveil.h
+	install -d $(LIB)/pkgconfig
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' ffi/thinveil.pc.in > $(LIB)/pkgconfig/thinveil.pc
+
 .PHONY: fuzz
 fuzz: prerequisites ## fuzz the decoders (SECONDS=600 for each; ARGS="pglz lz4" for some)
 	@tools/fuzz $(or $(SECONDS),600) $(ARGS)
@@ -57,6 +76,7 @@ lint: prerequisites $(CARGO_DENY) ## formatting, clippy, documentation, tidy, li
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	cargo test --quiet --package thinveil-ffi --test header
 	cargo xtask tidy
 	$(CARGO_DENY) --locked check licenses bans sources
 

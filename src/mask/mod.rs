@@ -30,6 +30,7 @@ mod card;
 mod caseless;
 mod coded_letters;
 mod coordinates;
+mod custom;
 mod decimal;
 mod dictionary;
 mod digits;
@@ -74,6 +75,7 @@ mod words;
 mod zero;
 
 pub use crate::datum::DatumError;
+pub use custom::CustomMask;
 pub use key::{KeyId, MaskKey};
 pub use masker::{Mask, Masker};
 pub use spec::MaskSpec;
