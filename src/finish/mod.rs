@@ -11,6 +11,7 @@ mod indexes;
 mod kept_heaps;
 mod purge;
 mod relayout;
+mod risk;
 mod session;
 mod statistics;
 mod views;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use kept_heaps::CopyFile;
+pub use risk::Anonymity;
 
 use crate::cluster::catalog::ClusterInfo;
 use crate::cluster::server::{PrivateServer, ServerOptions};
@@ -65,6 +67,8 @@ pub struct FinishReport {
     pub tables_analyzed: u64,
     /// What was removed.
     pub removed: Removed,
+    /// How well people hide among each other.
+    pub anonymity: Vec<Anonymity>,
     /// Which file belongs to which relation, for the audit.
     pub files: FileMap,
 }
@@ -146,6 +150,7 @@ impl FinishJob<'_> {
         let (mut views_refreshed, mut tables_analyzed) = (0, 0);
         let mut relayouts = Vec::new();
         let mut removed = Removed::default();
+        let mut anonymity = Vec::new();
         let mut text = FreeText::default();
         let mut shared_done = false;
         for info in self.cluster.databases.iter().filter(|info| info.allows_connections) {
@@ -157,6 +162,7 @@ impl FinishJob<'_> {
                 indexes::rebuild(server, plan, self.jobs, self.cancel, &steps)?;
                 views_refreshed += views::refresh(&mut session, plan, &steps)?;
                 tables_analyzed += statistics::renew(&mut session, plan)?;
+                anonymity.extend(risk::measure(&mut session, plan)?);
                 steps.step();
                 sizes.restore(&mut session)?;
             }
@@ -187,6 +193,7 @@ impl FinishJob<'_> {
             relayouts,
             views_refreshed,
             tables_analyzed,
+            anonymity,
             removed: Removed { comments: text.comments, security_labels: text.labels, ..removed },
             files,
         })

@@ -72,6 +72,8 @@ pub(super) fn build(
         indexes,
         materialized_views: materialized_views.iter().map(|view| view.quoted()).collect(),
         accepted_columns,
+        columns: super::inventory::of(scope, assignments),
+        quasi_identifiers: super::inventory::quasi_identifiers(scope, assignments, problems),
         keep_comments: scope.rules.is_some_and(|rules| rules.keep_comments),
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::ColumnRecord;
 use crate::datum::condition::{Condition, Value};
 use crate::datum::{Encoding, ValueType};
 use crate::ids::Oid;
@@ -39,9 +40,28 @@ pub struct DatabasePlan {
     pub materialized_views: Vec<String>,
     /// Kept columns that may hold originals by the user's word: `schema.table.column`.
     pub accepted_columns: Vec<String>,
+    /// What becomes of every column, for the manifest.
+    #[serde(default)]
+    pub columns: Vec<ColumnRecord>,
+    /// Columns that may tell people apart, by table.
+    #[serde(default)]
+    pub quasi_identifiers: Vec<QuasiIdentifiers>,
     /// Comments stay.
     #[serde(default)]
     pub keep_comments: bool,
+}
+
+/// Columns of one table that together may tell people apart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct QuasiIdentifiers {
+    /// Schema.
+    pub schema: String,
+    /// Table.
+    pub table: String,
+    /// Those whose values still say something: unmasked, or in buckets.
+    pub columns: Vec<String>,
+    /// Those whose mask hides the value.
+    pub masked: Vec<String>,
 }
 
 impl DatabasePlan {

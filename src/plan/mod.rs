@@ -15,6 +15,7 @@ mod databases;
 #[cfg(test)]
 mod dependency_tests;
 mod derived;
+mod inventory;
 mod mask_plan;
 mod masks;
 mod problems;
@@ -32,9 +33,10 @@ use crate::error::Result;
 use crate::rules::RuleSet;
 
 use assignment::Assignments;
+pub use inventory::{ColumnRecord, Word};
 pub use mask_plan::{
     Action, AttributePlan, ConditionColumn, ConditionPlan, DatabasePlan, IndexRef, MaskPlan,
-    MissingValuesPlan, RelationPlan, Relayout, Secret, StorageKind, SubjectPlan,
+    MissingValuesPlan, QuasiIdentifiers, RelationPlan, Relayout, Secret, StorageKind, SubjectPlan,
 };
 use problems::Problems;
 use scope::Scope;

@@ -19,6 +19,7 @@ mod manifest;
 pub mod pipeline;
 mod record;
 mod recover;
+mod report;
 mod snapshot;
 mod staging;
 #[cfg(test)]

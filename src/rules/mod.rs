@@ -5,6 +5,7 @@
 mod guess;
 mod import;
 mod json_path;
+mod leaks;
 mod mask_name;
 mod nearest;
 mod parts;
@@ -19,6 +20,7 @@ pub use guess::{Guess, guess};
 pub use import::import_security_labels;
 pub use import::{import, import_greenmask};
 pub use json_path::{JsonPath, NoPath, Step};
+pub use leaks::{Leaks, Order};
 pub use mask_name::{MaskName, UnknownMask};
 pub use nearest::{did_you_mean, nearest};
 pub use parts::{PartDefault, Parts};

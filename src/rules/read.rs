@@ -242,7 +242,7 @@ impl Reader<'_> {
         }
     }
 
-    fn strings(&mut self, value: &Value<'_>) -> Vec<String> {
+    pub(super) fn strings(&mut self, value: &Value<'_>) -> Vec<String> {
         let Some(array) = value.get_ref().as_array() else {
             self.problem(&value.span(), "a list of names is wanted here", "allow_preload = []");
             return Vec::new();

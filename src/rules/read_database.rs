@@ -6,6 +6,14 @@ use toml::de::DeValue;
 use super::read::{At, Reader, Value};
 use super::{DatabaseRules, LargeObjects, TableRules, Unlisted, UnlistedDatabases};
 
+/// A table's section.
+#[derive(Default)]
+struct TableSection {
+    columns: TableRules,
+    allow_relayout: bool,
+    quasi_identifiers: Vec<String>,
+}
+
 impl Reader<'_> {
     pub(super) fn database(&mut self, at: At<'_>, section: &Value<'_>) -> DatabaseRules {
         let known = ["drop", "unlisted", "large_objects", "comments", "tables"];
@@ -22,11 +30,15 @@ impl Reader<'_> {
                         if !self.table_name(at, name, columns) {
                             continue;
                         }
-                        let (columns, allow_relayout) = self.columns(at, columns);
-                        rules.tables.insert(name.get_ref().to_string(), columns);
-                        if allow_relayout {
-                            rules.allow_relayout.insert(name.get_ref().to_string());
+                        let section = self.columns(at, columns);
+                        let name = name.get_ref().to_string();
+                        if section.allow_relayout {
+                            rules.allow_relayout.insert(name.clone());
                         }
+                        if !section.quasi_identifiers.is_empty() {
+                            rules.quasi_identifiers.insert(name.clone(), section.quasi_identifiers);
+                        }
+                        rules.tables.insert(name, section.columns);
                     }
                 }
                 other => self.unknown_key(at, &key.span(), other, &known),
@@ -77,23 +89,28 @@ impl Reader<'_> {
         false
     }
 
-    /// Rules by column, and whether the table may be rebuilt through SQL. A column may be called
-    /// `allow_relayout`, too: its rule is no boolean.
-    fn columns(&mut self, at: At<'_>, value: &Value<'_>) -> (TableRules, bool) {
-        let (mut rules, mut allow_relayout) = (TableRules::new(), false);
+    /// Rules by column, and what is said of the table. A column may be called `allow_relayout` or
+    /// `quasi_identifiers`, too: its rule is no boolean, and no list.
+    fn columns(&mut self, at: At<'_>, value: &Value<'_>) -> TableSection {
+        let mut section = TableSection::default();
         for (name, rule) in self.table(at, value, "a table's section") {
-            if let ("allow_relayout", DeValue::Boolean(allowed)) =
-                (&**name.get_ref(), rule.get_ref())
-            {
-                allow_relayout = *allowed;
-                continue;
+            match (&**name.get_ref(), rule.get_ref()) {
+                ("allow_relayout", DeValue::Boolean(allowed)) => {
+                    section.allow_relayout = *allowed;
+                    continue;
+                }
+                ("quasi_identifiers", DeValue::Array(_)) => {
+                    section.quasi_identifiers = self.strings(rule);
+                    continue;
+                }
+                _ => {}
             }
             let at = At { column: Some(name.get_ref()), ..at };
             if let Some(rule) = self.rule(at, rule) {
-                rules.insert(name.get_ref().to_string(), rule);
+                section.columns.insert(name.get_ref().to_string(), rule);
             }
         }
-        (rules, allow_relayout)
+        section
     }
 
     fn large_objects(&mut self, at: At<'_>, value: &Value<'_>) -> Option<LargeObjects> {
@@ -178,10 +195,12 @@ comments = "keep"
 
 [databases.shop.tables."public.customers"]
 allow_relayout = true
+quasi_identifiers = ["zip", "born"]
 email = "email"
 
 [databases.shop.tables."public.odd"]
 allow_relayout = "keep"
+quasi_identifiers = "keep"
 
 [databases.shop.tables."public.orders"]
 allow_relayout = true

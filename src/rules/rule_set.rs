@@ -84,6 +84,8 @@ pub struct DatabaseRules {
     pub drop: bool,
     /// What happens to its large objects, if not what `unlisted` says.
     pub large_objects: Option<LargeObjects>,
+    /// Columns that together may tell people apart, by `schema.table`: how well they do is measured.
+    pub quasi_identifiers: BTreeMap<String, Vec<String>>,
     /// Comments on the database's objects stay; the audit searches them like everything else.
     pub keep_comments: bool,
     /// Tables that may be rebuilt through SQL, as `schema.table`: their layout is not kept then.

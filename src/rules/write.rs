@@ -35,6 +35,10 @@ impl RuleSet {
                 if rules.allow_relayout.contains(table) {
                     text.push_str("allow_relayout = true\n");
                 }
+                if let Some(columns) = rules.quasi_identifiers.get(table) {
+                    let names: Vec<String> = columns.iter().map(|name| string(name)).collect();
+                    let _ = writeln!(text, "quasi_identifiers = [{}]", names.join(", "));
+                }
                 for (column, rule) in columns {
                     let _ = writeln!(text, "{}", rule_line(column, rule));
                 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::clones::small_source;
-use crate::common::{Needles, Pool, Sandbox, Snapshot, text};
+use crate::common::{Base, Needles, Pool, Queries, Rules, Sandbox, Snapshot, text};
 
 /// A new signing key's file, and its public half in PEM.
 fn signing_key(pool: &Pool, sandbox: &Sandbox, name: &str) -> (PathBuf, String) {
@@ -165,4 +165,95 @@ fn a_file_that_is_no_signing_key_stops_the_snapshot_and_is_not_quoted() {
     assert!(!outcome.text().contains("zqnokey"), "{outcome:?}");
     outcome.expect_code(1);
     assert_eq!(pool.remains(), Vec::<String>::new());
+}
+
+#[test]
+fn the_report_counts_escapes_and_needs_nothing_from_elsewhere() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    // Zip codes of 100, 40, 3 and 1 rows; born within them in two years but for the last.
+    raw.exec(
+        "postgres",
+        "CREATE TABLE people (id integer PRIMARY KEY, zip text, born date, email text, plan json);
+         INSERT INTO people SELECT i,
+             CASE WHEN i <= 100 THEN '10115' WHEN i <= 140 THEN '20095' WHEN i <= 143 THEN '80331'
+                  ELSE '99999' END,
+             '1980-01-01'::date, md5(i::text) || '@example.org', '{}'
+         FROM generate_series(1, 144) AS i;
+         CREATE TABLE \"<b>&\" (\"<script>alert(1)</script>\" integer);",
+    );
+    raw.stop();
+    let rules = Rules::write(
+        &sandbox,
+        "rules.toml",
+        r#"version = 1
+[databases.postgres.tables."public.people"]
+quasi_identifiers = ["zip", "plan", "email"]
+id = "keep"
+zip = "keep"
+born = { mask = "date_shift", days = 10 }
+email = "email"
+plan = { mask = "keep", accept_originals = true }
+[databases.postgres.tables."public.<b>&"]
+"<script>alert(1)</script>" = "keep"
+"#,
+    );
+    let pool = Pool::new(&sandbox);
+    let (key, _) = signing_key(&pool, &sandbox, "sign.pem");
+    let more = ["--name", "signed", "--signing-key-file", key.to_str().unwrap()];
+    let snapshot = pool.snapshot(raw.source(), rules.path(), &more);
+    let measured = &snapshot.json["anonymity"][0];
+    let expected = [("rows", 144), ("groups", 4), ("k_min", 1), ("rows_under_5", 4)];
+    for (name, count) in expected {
+        assert_eq!(measured[name], count, "{name} in {measured}");
+    }
+    assert_eq!(measured["columns"], serde_json::json!(["zip", "plan"]));
+    assert_eq!(measured["masked"], serde_json::json!(["email"]));
+
+    let page = sandbox.join("report.html");
+    pool.json(&["snapshot", "report", "signed", "--html", page.to_str().unwrap()]);
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(!html.contains("<script") && !html.contains("<b>&<"), "names are escaped");
+    assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+    for elsewhere in ["http:", "https:", "src=", "href=", "url(", "@import"] {
+        assert!(!html.contains(elsewhere), "{elsewhere}");
+    }
+    let signer = fs::read_to_string(directory(&pool, &snapshot).join("signer.pem")).unwrap();
+    for told in [
+        signer.trim(),
+        &text(&snapshot.json, "content_hash"),
+        &text(&snapshot.json, "rules_hash"),
+        "days</",
+        "4 (2.8 %)",
+        "the time of day; the date, to within the shift",
+        "may hold values that another column masks",
+    ] {
+        let told = told.replace("days</", "days 10");
+        assert!(html.contains(&told), "{told} is not on the page");
+    }
+    let values = raw.data().join("base");
+    assert!(values.exists() && !html.contains("10115"), "no value is on the page");
+    let unknown = pool.snapshot(
+        raw.source(),
+        Rules::write(
+            &sandbox,
+            "plain.toml",
+            "version = 1\nunlisted = \"keep\"\n[databases.postgres.tables.\"public.people\"]\nemail = \"email\"\n",
+        )
+        .path(),
+        &["--name", "plain"],
+    );
+    pool.json(&["snapshot", "report", &unknown.id, "--html", page.to_str().unwrap()]);
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.contains("declare no quasi-identifiers") && html.contains("not signed"));
+
+    let wrong = Rules::write(
+        &sandbox,
+        "wrong.toml",
+        "version = 1\nunlisted = \"keep\"\n[databases.postgres.tables.\"public.people\"]\nquasi_identifiers = [\"zap\"]\n",
+    );
+    let refusals = pool.try_snapshot(raw.source(), wrong.path(), &[]).refusals();
+    assert_eq!(refusals[0]["code"], "unknown_column");
+    assert_eq!(refusals[0]["column"], "zap");
 }

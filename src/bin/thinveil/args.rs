@@ -211,6 +211,17 @@ pub(crate) enum SnapshotVerb {
         #[arg(long, value_name = "FILE|HEX")]
         public_key: Option<String>,
     },
+    /// Write a page on a snapshot, to be read and filed: what is masked, kept, removed and left.
+    #[command(
+        after_help = "Example:\n  thinveil --pool /srv/pool snapshot report monday --html monday.html"
+    )]
+    Report {
+        /// Id or name.
+        id: String,
+        /// Write it to this file, which needs nothing else to be shown or printed.
+        #[arg(long, value_name = "FILE")]
+        html: PathBuf,
+    },
     /// Destroy a snapshot that has no clones.
     #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot destroy monday")]
     Destroy {

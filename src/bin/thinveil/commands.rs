@@ -282,6 +282,7 @@ impl Context<'_> {
                     ])
                 })
             }
+            SnapshotVerb::Report { id, html } => self.report(&id, &html),
             SnapshotVerb::Verify { id, public_key } => self.verify(&id, public_key.as_deref()),
             SnapshotVerb::Destroy { id } => {
                 let snapshot = self.open()?.destroy_snapshot(&id)?;

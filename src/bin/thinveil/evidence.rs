@@ -1,6 +1,10 @@
 //! What a snapshot can be held to: its signature and the hashes of its files.
 
+use std::path::Path;
+
 use indicatif::HumanBytes;
+use serde_json::json;
+use thinveil::Error;
 use thinveil::pool::{SignatureState, Verification};
 
 use crate::Failure;
@@ -12,6 +16,12 @@ use crate::output::lines;
 const NAMED: usize = 20;
 
 impl Context<'_> {
+    pub(crate) fn report(&self, id: &str, path: &Path) -> Result<()> {
+        let page = self.open()?.report_snapshot(id)?;
+        std::fs::write(path, page).map_err(Error::io("write", path))?;
+        self.output.result(&json!({ "file": path }), || format!("wrote {}", path.display()))
+    }
+
     pub(crate) fn verify(&self, id: &str, public_key: Option<&str>) -> Result<()> {
         let key = public_key.map(read_public_key).transpose()?;
         let found = self.open()?.verify_snapshot(id, key.as_ref(), &self.cancel)?;

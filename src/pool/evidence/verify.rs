@@ -134,6 +134,17 @@ impl Snapshot {
     }
 }
 
+impl Snapshot {
+    /// The public key beside the snapshot, if it is signed.
+    pub(in crate::pool) fn signer(&self) -> Result<Option<PublicKey>> {
+        if self.manifest().signed_by.is_none() {
+            return Ok(None);
+        }
+        let pem = read(&self.dir().join(SIGNER))?;
+        Ok(pem.and_then(|pem| PublicKey::parse(&String::from_utf8_lossy(&pem)).ok()))
+    }
+}
+
 fn signature(
     dir: &Path,
     signed_by: Option<&str>,

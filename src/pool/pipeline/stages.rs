@@ -147,6 +147,11 @@ impl Staged {
         server.stop()?;
         work.manifest.rules_hash.clone_from(&rules.hash);
         work.manifest.allow_preload.clone_from(&rules.allow_preload);
+        let columns: std::collections::BTreeMap<_, _> =
+            plan.databases.iter().map(|database| (&database.name, &database.columns)).collect();
+        let columns = serde_json::to_value(columns)
+            .map_err(|error| Error::invalid(format!("the list of columns: {error}")))?;
+        work.manifest.extra.insert("columns".to_owned(), columns);
         // Databases that the rules name come first: they are what clones are for.
         let (mut named, others): (Vec<String>, Vec<String>) = catalog
             .databases
@@ -253,6 +258,9 @@ impl Rewritten {
         let removed = serde_json::to_value(&report.removed)
             .map_err(|error| Error::invalid(format!("the report of what was removed: {error}")))?;
         extra.insert("removed".to_owned(), removed);
+        let anonymity = serde_json::to_value(&report.anonymity)
+            .map_err(|error| Error::invalid(format!("the report of anonymity: {error}")))?;
+        extra.insert("anonymity".to_owned(), anonymity);
         if !report.relayouts.is_empty() {
             extra.insert("layout_not_preserved".to_owned(), report.relayouts.clone().into());
         }
