@@ -48,7 +48,7 @@ impl Report<'_> {
                 @let masked = columns.iter().filter(|column| column.mask != MaskName::Keep);
                 @if masked.clone().next().is_some() {
                     h3 { "Database " (database) }
-                    div.scroll { table {
+                    div.scroll { table.wide {
                         thead { tr {
                             th { "Column" } th { "Type" } th { "Mask" } th { "By" }
                             th { "Length" } th { "Equality" } th { "Order" } th { "NULL" } th { "Besides" }
