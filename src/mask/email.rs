@@ -2,6 +2,7 @@
 
 use super::grammar::{Grammar, pseudo_word};
 use super::locale::Locale;
+use super::persona::Names;
 use super::prf::Stream;
 use super::{overlay, username};
 use crate::datum::text::{Unit, units};
@@ -23,10 +24,16 @@ impl Email {
     }
 
     /// Replaces a value that is not empty.
-    pub(crate) fn mask(&self, value: &mut [u8], stream: &mut Stream, buffer: &mut Vec<u8>) {
+    pub(crate) fn mask(
+        &self,
+        value: &mut [u8],
+        names: Option<&Names>,
+        stream: &mut Stream,
+        buffer: &mut Vec<u8>,
+    ) {
         if value.is_ascii() {
             overlay::replace(value, stream, buffer, |stream, out| {
-                self.write(stream, out);
+                self.write(names, stream, out);
             });
             value.make_ascii_lowercase();
             return;
@@ -34,7 +41,7 @@ impl Email {
         // Longer characters stand at the front, so that the reserved domain stays whole.
         let places = units(value).count();
         let mut drawn = vec![0; places];
-        self.write(stream, &mut drawn);
+        self.write(names, stream, &mut drawn);
         drawn.make_ascii_lowercase();
         let mut letters: Vec<Unit> =
             units(value).filter(|unit| matches!(unit, Unit::Char(_))).collect();
@@ -47,15 +54,14 @@ impl Email {
     }
 
     /// Writes an address of exactly the length of `out`.
-    fn write(&self, stream: &mut Stream, out: &mut [u8]) {
+    fn write(&self, names: Option<&Names>, stream: &mut Stream, out: &mut [u8]) {
         let domain = stream.below(DOMAINS.len() as u32) as usize;
         let long = DOMAINS.get(domain).copied().unwrap_or(b"@test");
         let len = out.len();
         if len >= long.len() + SHORTEST_LOCAL {
             let (local, rest) = out.split_at_mut(len - long.len());
             rest.copy_from_slice(long);
-            self.locals.compose(stream, local);
-            spaces_to_dots(local);
+            self.local(names, stream, local);
         } else if len >= 8 {
             // One letter of a name under the reserved top-level domain.
             let (local, rest) = out.split_at_mut(len - 7);
@@ -63,13 +69,29 @@ impl Email {
             if let Some(letter) = rest.get_mut(1) {
                 *letter = stream.letter();
             }
-            self.locals.compose(stream, local);
+            self.local(names, stream, local);
         } else if len >= 6 {
             let (local, rest) = out.split_at_mut(len - 5);
             rest.copy_from_slice(b"@test");
-            local.fill_with(|| stream.letter());
+            match names {
+                Some(names) => names.handle(stream, local),
+                None => local.fill_with(|| stream.letter()),
+            }
         } else {
             pseudo_word(stream, out);
+        }
+    }
+}
+
+impl Email {
+    /// Writes what stands before the `@`.
+    fn local(&self, names: Option<&Names>, stream: &mut Stream, local: &mut [u8]) {
+        match names {
+            Some(names) => names.handle(stream, local),
+            None => {
+                self.locals.compose(stream, local);
+                spaces_to_dots(local);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::digits::{self, Scratch};
 use super::masker::{Kind, Mask};
 use super::permutation::Permuter;
+use super::persona::Names;
 use super::prf::{Prf, Stream};
 use super::shift::Limits;
 use super::unique::{self, Tools};
@@ -23,6 +24,8 @@ pub(crate) struct Hand<'a> {
     scratch: Scratch,
     permuter: Permuter,
     subject: Option<Turn>,
+    /// Names that addresses, user names and full names are made of.
+    pub(super) names: Option<Names>,
 }
 
 /// What takes the place of the mask's own function for one value.
@@ -42,6 +45,7 @@ impl<'a> Hand<'a> {
             scratch: Scratch::new(),
             permuter: Permuter::new(),
             subject: None,
+            names: None,
         }
     }
 
@@ -115,7 +119,8 @@ impl<'a> Hand<'a> {
         seed: Option<&[u8; 32]>,
     ) -> Result<(), DatumError> {
         let Mask { value_type, prf, kind, .. } = self.mask;
-        let Hand { buffer, scratch, permuter, subject, .. } = self;
+        let Hand { buffer, scratch, permuter, subject, names, .. } = self;
+        let names = names.as_ref();
         let (prf, limits) = match subject {
             None => (prf, Limits::TurnBack),
             Some(Turn::Function(subject)) => (&*subject, Limits::TurnBack),
@@ -127,12 +132,20 @@ impl<'a> Hand<'a> {
             None => Stream::from_seed([0; 32]),
         };
         match kind {
-            Kind::Dictionary(words) => words.mask(value, stream, buffer),
-            Kind::Email(email) => email.mask(value, stream, buffer),
+            Kind::Dictionary(words) => match names {
+                // Restyled like any other: SMITH stays large.
+                Some(names) if names.full(&mut vec![0; value.len()]) => {
+                    overlay::replace(value, stream, buffer, |_, out| {
+                        names.full(out);
+                    });
+                }
+                _ => words.mask(value, stream, buffer),
+            },
+            Kind::Email(email) => email.mask(value, names, stream, buffer),
             Kind::UniqueEmail => {
                 unique::email(value, &mut Tools { prf, permuter, scratch, buffer })?;
             }
-            Kind::Username(names) => names.mask(value, stream, buffer),
+            Kind::Username(username) => username.mask(value, names, stream, buffer),
             Kind::UniqueUsername => {
                 unique::username(value, &mut Tools { prf, permuter, scratch, buffer });
             }

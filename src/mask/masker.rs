@@ -12,6 +12,7 @@ use super::key::MaskKey;
 use super::memo::{Memo, Vacancy};
 use super::national_id::Country;
 use super::noise::Noise;
+use super::persona::Names;
 use super::prf::{Batch, Prf};
 use super::spec::MaskSpec;
 use super::subject::Subject;
@@ -169,6 +170,7 @@ impl Mask {
             hand: Hand::new(self),
             batch: Batch::new(),
             subject: None,
+            names: None,
         }
     }
 
@@ -293,6 +295,8 @@ pub struct Masker<'a> {
     pub(super) batch: Batch,
     /// Whose the next single values are.
     pub(super) subject: Option<Subject>,
+    /// The names that they are made of.
+    pub(super) names: Option<Names>,
 }
 
 /// What a masker remembers of the values it has seen.
@@ -345,8 +349,8 @@ impl Masker<'_> {
     /// fixed-width value. On an error they are as they were.
     #[inline]
     pub fn apply(&mut self, value: &mut [u8]) -> Result<(), DatumError> {
-        if self.subject.is_some() {
-            return self.apply_by_subject(value);
+        if self.subject.is_some() || self.names.is_some() {
+            return self.apply_by_row(value);
         }
         let whole = 0..value.len();
         self.apply_all(value, &[whole], Range::clone, |_| {}).map_err(|(_, error)| error)

@@ -58,6 +58,7 @@ mod noise;
 mod overlay;
 mod partial;
 mod permutation;
+mod persona;
 mod phone;
 mod prf;
 mod rounds;
@@ -78,6 +79,7 @@ pub use crate::datum::DatumError;
 pub use custom::CustomMask;
 pub use key::{KeyId, MaskKey};
 pub use masker::{Mask, Masker};
+pub(crate) use persona::Names;
 pub use spec::MaskSpec;
 pub use structured::{
     ColumnMask, ColumnMasker, FieldMask, PathAction, PathMasks, PathTree, ScalarMask, UnknownPaths,

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::caseless;
 use super::masker::{Kind, Mask, Masker};
+use super::persona::Names;
 use super::prf::Prf;
 use super::spec::MaskSpec;
 use crate::datum::numeric::{self, Header};
@@ -151,18 +152,28 @@ impl Masker<'_> {
         self.subject = subject.map(|subject| self.hand.mask.prf.block(&input(subject)));
     }
 
-    /// True if one is set.
-    pub(crate) fn has_subject(&self) -> bool {
-        self.subject.is_some()
+    /// True if a subject or names are set.
+    pub(crate) fn has_context(&self) -> bool {
+        self.subject.is_some() || self.names.is_some()
     }
 
-    /// Masks one value of the subject that is set.
-    pub(super) fn apply_by_subject(&mut self, value: &mut [u8]) -> Result<(), DatumError> {
+    /// The names that values are made of that [`Masker::apply`] gets from now on.
+    pub(crate) fn set_names(&mut self, names: Option<Names>) {
+        self.names = names;
+    }
+
+    /// Masks one value of the subject, and of the names, that are set.
+    pub(super) fn apply_by_row(&mut self, value: &mut [u8]) -> Result<(), DatumError> {
+        self.hand.names = self.names.take();
+        let masked = self.apply_by_subject(value);
+        self.names = self.hand.names.take();
+        masked
+    }
+
+    fn apply_by_subject(&mut self, value: &mut [u8]) -> Result<(), DatumError> {
         let mask = self.hand.mask;
-        let Some(seed) = self.subject else {
-            return Err(DatumError("there is no subject"));
-        };
         let Some(value) = mask.masked_part(value)? else { return Ok(()) };
+        let Some(seed) = self.subject else { return self.hand.mask(value, None) };
         if mask.shifts_by_subject() {
             return self.hand.shift(value, &seed);
         }
@@ -171,6 +182,31 @@ impl Masker<'_> {
         let seeded = mask.push_input(&function, value, &mut self.batch)?;
         let drawn = self.batch.values(&function).first().copied().filter(|_| seeded);
         self.hand.mask_under(function, seed, value, drawn.as_ref())
+    }
+
+    /// Masks stored values in place, one by one, each with its subject and its names.
+    pub(crate) fn apply_each<'s, T>(
+        &mut self,
+        bytes: &mut [u8],
+        values: &[T],
+        range: impl Fn(&T) -> Range<usize>,
+        context: impl Fn(usize) -> (Option<&'s [u8]>, Option<Names>),
+        mut original: impl FnMut(&[u8]),
+    ) -> Result<(), (usize, DatumError)> {
+        for (number, value) in values.iter().enumerate() {
+            let value = bytes.get_mut(range(value)).unwrap_or_default();
+            let mask = self.hand.mask;
+            if let Some(part) = mask.masked_part(value).map_err(|error| (number, error))? {
+                original(part);
+            }
+            let (subject, names) = context(number);
+            self.set_subject(subject);
+            self.names = names;
+            self.apply(value).map_err(|error| (number, error))?;
+        }
+        self.set_subject(None);
+        self.names = None;
+        Ok(())
     }
 
     /// Masks many stored values in place, as [`Masker::apply_all`] does; `subject` is the canonical

@@ -4,6 +4,7 @@ use super::grammar::{Grammar, Part, Template};
 use super::lexicon::Lexicon;
 use super::locale::{self, Locale};
 use super::overlay;
+use super::persona::Names;
 use super::prf::Stream;
 
 /// Composes user names.
@@ -16,9 +17,18 @@ impl Username {
     }
 
     /// Replaces a value that is not empty.
-    pub(crate) fn mask(&self, value: &mut [u8], stream: &mut Stream, buffer: &mut Vec<u8>) {
+    pub(crate) fn mask(
+        &self,
+        value: &mut [u8],
+        names: Option<&Names>,
+        stream: &mut Stream,
+        buffer: &mut Vec<u8>,
+    ) {
         overlay::replace(value, stream, buffer, |stream, out| {
-            self.0.compose(stream, out);
+            match names {
+                Some(names) => names.handle(stream, out),
+                None => self.0.compose(stream, out),
+            }
             out.make_ascii_lowercase();
             out.iter_mut().filter(|byte| **byte == b' ').for_each(|byte| *byte = b'.');
         });

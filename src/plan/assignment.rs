@@ -15,6 +15,8 @@ pub(super) struct Assignment {
     pub(super) domain: String,
     /// A column of the same table.
     pub(super) subject: Option<String>,
+    /// Columns of the same table.
+    pub(super) persona: Vec<String>,
     pub(super) when: Option<Box<When>>,
     pub(super) options: MaskOptions,
     pub(super) confirm_check: bool,
@@ -39,6 +41,7 @@ impl Assignment {
             parts: rule.parts.clone(),
             domain: rule.domain().to_owned(),
             subject: rule.subject.clone(),
+            persona: rule.persona.clone(),
             when: rule.when.clone(),
             options: rule.options.clone(),
             confirm_check: rule.confirm_check,
@@ -58,7 +61,7 @@ impl Assignment {
 
     /// True if both depend on the same other columns in the same way.
     pub(super) fn depends_like(&self, other: &Assignment) -> bool {
-        self.subject == other.subject && self.when == other.when
+        (&self.subject, &self.persona, &self.when) == (&other.subject, &other.persona, &other.when)
     }
 
     /// The rule that says this, for messages.
@@ -68,6 +71,7 @@ impl Assignment {
             parts: self.parts.clone(),
             domain: (self.domain != self.mask.as_str()).then(|| self.domain.clone()),
             subject: self.subject.clone(),
+            persona: self.persona.clone(),
             when: self.when.clone(),
             options: self.options.clone(),
             confirm_check: self.confirm_check,

@@ -102,6 +102,7 @@ fn large_objects(path: &Path) -> RelationPlan {
         action,
         has_missing: false,
         subject: None,
+        persona: Vec::new(),
         condition: None,
     };
     RelationPlan {
@@ -135,6 +136,7 @@ fn relation_plan(
             action: action(scope, assignments, relation, column),
             has_missing: column.has_missing,
             subject: subject(scope, assignments, relation, column),
+            persona: persona(assignments, relation, column),
             condition: condition(scope, assignments, relation, column),
         })
         .collect();
@@ -192,6 +194,13 @@ fn subject(
 ) -> Option<SubjectPlan> {
     let id = ColumnId { relation: relation.oid, attnum: column.attnum };
     context::subject_plan(scope, relation, assignments.mask(id)?)
+}
+
+fn persona(assignments: &Assignments, relation: &Relation, column: &Column) -> Vec<usize> {
+    let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+    let names = assignments.mask(id).into_iter().flat_map(|assignment| &assignment.persona);
+    let columns = names.filter_map(|name| relation.column(name));
+    columns.filter_map(|column| usize::try_from(column.attnum - 1).ok()).collect()
 }
 
 fn condition(

@@ -8,13 +8,27 @@ use super::{Secret, SubjectPlan};
 use crate::cluster::catalog::{Column, ForeignKey, Relation, RelationKind};
 use crate::datum::Encoding;
 use crate::mask;
-use crate::rules::did_you_mean;
+use crate::rules::{MaskName, did_you_mean};
 
 pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut Problems) {
     for (id, assignment) in assignments.masked() {
         let (Some(relation), Some(column)) = (scope.relation(id.relation), scope.column(id)) else {
             continue;
         };
+        if assignment.origin == Origin::Rule {
+            let is_text = column.value_type().is_some_and(|value_type| value_type.is_text());
+            if !assignment.persona.is_empty() && !is_text {
+                problems.push(scope.column_refusal(
+                    "persona",
+                    id,
+                    format!("a value of type {} is not made of names", column.declared_type),
+                    "leave `persona` out",
+                ));
+            }
+            for name in &assignment.persona {
+                check_name(scope, assignments, relation, (id, name), problems);
+            }
+        }
         let Some(subject) = &assignment.subject else { continue };
         if assignment.origin == Origin::Rule {
             check_subject(scope, relation, id, subject, problems);
@@ -30,6 +44,44 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             check_key(scope, assignments, key, (id, referenced), problems);
         }
     }
+}
+
+/// What an address is made of has to be masked itself, in every row.
+fn check_name(
+    scope: &Scope<'_>,
+    assignments: &Assignments,
+    relation: &Relation,
+    (id, name): (ColumnId, &str),
+    problems: &mut Problems,
+) {
+    let Some(column) = relation.column(name) else {
+        problems.push(scope.column_refusal(
+            "persona",
+            id,
+            format!("its persona's {name:?} is no column of the table"),
+            did_you_mean(name, relation.live_columns().map(|column| column.name.as_str())),
+        ));
+        return;
+    };
+    let mask = assignments.mask(ColumnId { relation: relation.oid, attnum: column.attnum });
+    let holds_names = mask.is_some_and(|mask| {
+        let names = [MaskName::FirstName, MaskName::LastName, MaskName::FullName];
+        names.contains(&mask.mask) && mask.parts.is_none()
+    });
+    if holds_names
+        && mask.is_some_and(|mask| mask.when.is_none() && mask.persona.is_empty())
+        && column.value_type().is_some_and(|value_type| value_type.is_text())
+    {
+        return;
+    }
+    problems.push(scope.column_refusal(
+        "persona",
+        id,
+        format!("its persona's {name:?} is not masked as a name in every row"),
+        format!(
+            "give {name:?} mask first_name, last_name or full_name, without `when` and `persona`"
+        ),
+    ));
 }
 
 fn check_subject(

@@ -128,3 +128,31 @@ fn a_unique_index_over_dates_needs_their_subject_in_it() {
     let noisy = format!("{VISITED}\"s.visits\".patient = \"noise\"");
     assert_eq!(unique(&["patient", "day"], true, &noisy).len(), 2);
 }
+
+#[test]
+fn a_persona_is_made_of_columns_that_are_masked_as_names() {
+    let refused_for = |persona: &str, names: &str| {
+        let mut sample = Sample::new("d");
+        let columns = ["email text", "given text", "family text", "n int4", "all text"];
+        sample.table("s.people", &columns);
+        let rules =
+            format!("\"s.people\".email = {{ mask = \"email\", persona = {persona} }}\n{names}\n");
+        refused(&rules, &sample.catalog())
+    };
+    let named = "\"s.people\".given = \"first_name\"\n\"s.people\".family = \"last_name\"";
+    let none: [&str; 0] = [];
+    let refusal = ["persona s.people.email"];
+    assert_eq!(refused_for("[\"given\", \"family\"]", named), none);
+    assert_eq!(refused_for("[\"given\", \"famly\"]", named), refusal);
+    assert_eq!(refused_for("[\"n\"]", named), refusal);
+    // Kept, or masked as something else: the address would show it.
+    assert_eq!(refused_for("[\"all\"]", named), refusal);
+    assert_eq!(refused_for("[\"all\"]", "\"s.people\".all = \"text\""), refusal);
+    assert_eq!(refused_for("[\"all\"]", "\"s.people\".all = \"full_name\""), none);
+    let mut sample = Sample::new("d");
+    sample.table("s.people", &["email text", "given text"]);
+    sample.unique("s.people", &["email"]);
+    let rules = "\"s.people\".email = { mask = \"email\", persona = [\"given\"] }\n\
+                 \"s.people\".given = \"first_name\"";
+    assert_eq!(refused(rules, &sample.catalog()), ["unique_needs_injective s.people.email"]);
+}

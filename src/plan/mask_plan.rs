@@ -150,6 +150,9 @@ pub struct AttributePlan {
     /// Whose its values are, where the mask depends on that.
     #[serde(default)]
     pub subject: Option<SubjectPlan>,
+    /// The attributes of the same row whose masked values they are made of, given name first.
+    #[serde(default)]
+    pub persona: Vec<usize>,
     /// When they are masked, if not always.
     #[serde(default)]
     pub condition: Option<Box<ConditionPlan>>,

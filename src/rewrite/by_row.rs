@@ -10,7 +10,7 @@ use super::page::{Fault, TuplePlace};
 use super::visibility::CommitLog;
 use crate::datum::DatumError;
 use crate::datum::condition::{self, Value};
-use crate::mask::canonical_subject;
+use crate::mask::{ColumnMask, Mask, Masker, Names, canonical_subject};
 use crate::page::{Attribute, Storage, TupleHeader, VarlenaForm, walk_attributes};
 use crate::plan::{ConditionColumn, ConditionPlan, RelationPlan, SubjectPlan};
 
@@ -29,6 +29,9 @@ pub(super) struct Row<'p> {
     conditions: Vec<(&'p ConditionPlan, Decision)>,
     /// By attribute: its condition, and its place among the attributes that have one.
     condition_of: Vec<Option<(usize, usize)>>,
+    personas: Vec<Persona<'p>>,
+    /// By attribute: its persona among `personas`.
+    persona_of: Vec<Option<usize>>,
     conditional: usize,
     log: CommitLog,
 }
@@ -38,6 +41,15 @@ struct Subject<'p> {
     /// Its canonical form in this row.
     value: Vec<u8>,
     is_null: bool,
+}
+
+/// The names that attributes are made of.
+struct Persona<'p> {
+    attributes: &'p [usize],
+    /// What masks these.
+    maskers: Vec<Masker<'p>>,
+    /// In this row.
+    names: Option<Names>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +63,12 @@ enum Decision {
 }
 
 impl<'p> Row<'p> {
-    /// `None` if no mask of the relation looks at other columns.
-    pub(super) fn new(relation: &'p RelationPlan, pgdata: &Path) -> Option<Box<Row<'p>>> {
+    /// `None` if no mask of the relation looks at other columns. `masks` by attribute.
+    pub(super) fn new(
+        relation: &'p RelationPlan,
+        masks: &'p [Option<ColumnMask<Mask>>],
+        pgdata: &Path,
+    ) -> Option<Box<Row<'p>>> {
         let attributes = &relation.attributes;
         let mut row = Row {
             present: 0,
@@ -61,6 +77,8 @@ impl<'p> Row<'p> {
             subject_of: Vec::new(),
             conditions: Vec::new(),
             condition_of: Vec::new(),
+            personas: Vec::new(),
+            persona_of: Vec::new(),
             conditional: 0,
             log: CommitLog::new(pgdata),
         };
@@ -86,9 +104,33 @@ impl<'p> Row<'p> {
                 (number, row.conditional - 1)
             });
             row.condition_of.push(condition);
+            let persona = row.persona(&attribute.persona, masks);
+            row.persona_of.push(persona);
         }
-        let looks = !row.subjects.is_empty() || !row.conditions.is_empty();
+        let looks =
+            !row.subjects.is_empty() || !row.conditions.is_empty() || !row.personas.is_empty();
         looks.then(|| Box::new(row))
+    }
+
+    /// The number of a persona; `None` where there is none.
+    fn persona(
+        &mut self,
+        attributes: &'p [usize],
+        masks: &'p [Option<ColumnMask<Mask>>],
+    ) -> Option<usize> {
+        if attributes.is_empty() {
+            return None;
+        }
+        let known = self.personas.iter().position(|known| known.attributes == attributes);
+        Some(known.unwrap_or_else(|| {
+            let of_names = attributes.iter().filter_map(|attribute| match masks.get(*attribute) {
+                Some(Some(ColumnMask::Value(mask))) => Some(mask.masker()),
+                _ => None,
+            });
+            let maskers = of_names.collect();
+            self.personas.push(Persona { attributes, maskers, names: None });
+            self.personas.len() - 1
+        }))
     }
 
     /// Reads a row before anything of it is changed.
@@ -126,6 +168,21 @@ impl<'p> Row<'p> {
                 _ => *is_null = true,
             }
         }
+        for Persona { attributes, maskers, names } in &mut self.personas {
+            let mut masked = Vec::new();
+            for (attribute, masker) in attributes.iter().zip(maskers) {
+                let subject = subject_of(&self.subjects, &self.subject_of, *attribute);
+                // Where there is no name, or one from the catalog, there is no persona of it.
+                let Some(seen) = self.seen.get(*attribute).copied().flatten() else { continue };
+                masker.set_subject(subject);
+                let mut name = stored(raw, &seen)
+                    .map(Cow::into_owned)
+                    .map_err(|error| fault(*attribute, error))?;
+                masker.apply(&mut name).map_err(|error| fault(*attribute, error))?;
+                masked.push(name);
+            }
+            *names = Names::new(masked.iter().map(Vec::as_slice));
+        }
         if self.conditions.is_empty() {
             return Ok(());
         }
@@ -154,8 +211,12 @@ impl<'p> Row<'p> {
     /// Whose this row's value of an attribute is; `None` if its mask takes no subject, or the
     /// subject is null.
     pub(super) fn subject(&self, attribute: usize) -> Option<&[u8]> {
-        let subject = self.subjects.get((*self.subject_of.get(attribute)?)?)?;
-        (!subject.is_null).then_some(&subject.value)
+        subject_of(&self.subjects, &self.subject_of, attribute)
+    }
+
+    /// The names that this row's value of an attribute is made of.
+    pub(super) fn names(&self, attribute: usize) -> Option<&Names> {
+        self.personas.get((*self.persona_of.get(attribute)?)?)?.names.as_ref()
     }
 
     /// What happens to an attribute of this row.
@@ -179,6 +240,15 @@ impl<'p> Row<'p> {
         let (condition, at) = (*self.condition_of.get(attribute)?)?;
         Some((self.conditions.get(condition)?.1, at))
     }
+}
+
+fn subject_of<'s>(
+    subjects: &'s [Subject<'_>],
+    of: &[Option<usize>],
+    attribute: usize,
+) -> Option<&'s [u8]> {
+    let subject = subjects.get((*of.get(attribute)?)?)?;
+    (!subject.is_null).then_some(&subject.value)
 }
 
 /// The attribute that a slot is for.

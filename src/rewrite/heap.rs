@@ -9,7 +9,7 @@ use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::sample::Sampler;
 use super::structured::StructuredColumn;
 use crate::datum::{DatumError, ValueType};
-use crate::mask::Masker;
+use crate::mask::{Masker, Names};
 use crate::page::{
     Attribute, Block, PageError, Storage, ToastPointer, TupleEnd, VarlenaForm, walk_attributes,
 };
@@ -46,10 +46,13 @@ impl Column<'_> {
         }
     }
 
-    /// Whose the values are that [`Column::mask_value`] gets from now on.
-    fn set_subject(&mut self, subject: Option<&[u8]>) {
+    /// Whose the values are, and what names they are made of, that [`Column::mask_value`] gets from now on.
+    fn set_context(&mut self, subject: Option<&[u8]>, names: Option<&Names>) {
         match self {
-            Column::Mask(column) => column.masker.set_subject(subject),
+            Column::Mask(column) => {
+                column.masker.set_subject(subject);
+                column.masker.set_names(names.cloned());
+            }
             Column::Structured(column) => column.set_subject(subject),
             Column::Keep | Column::Zero => {}
         }
@@ -74,7 +77,9 @@ pub(super) struct MaskedColumn<'m> {
     /// Whose they are, by the value's number.
     subjects: Vec<Option<Range<usize>>>,
     /// What that refers to.
-    names: Vec<u8>,
+    bytes: Vec<u8>,
+    /// The names that they are made of, by the value's number.
+    names: Vec<Option<Names>>,
 }
 
 /// Where a value is on the page.
@@ -98,16 +103,23 @@ impl<'m> MaskedColumn<'m> {
             sampler,
             values: Vec::new(),
             subjects: Vec::new(),
+            bytes: Vec::new(),
             names: Vec::new(),
         }
     }
 
     /// Says whose the value is that was collected last.
     fn push_subject(&mut self, subject: &[u8]) {
-        let start = self.names.len();
-        self.names.extend_from_slice(subject);
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(subject);
         self.subjects.resize(self.values.len().saturating_sub(1), None);
-        self.subjects.push(Some(start..self.names.len()));
+        self.subjects.push(Some(start..self.bytes.len()));
+    }
+
+    /// Says what names the value is made of that was collected last.
+    fn push_names(&mut self, names: &Names) {
+        self.names.resize(self.values.len().saturating_sub(1), None);
+        self.names.push(Some(names.clone()));
     }
 
     /// Masks one value that is not plain on a page.
@@ -115,7 +127,7 @@ impl<'m> MaskedColumn<'m> {
         let MaskedColumn { masker, value_type, sampler, .. } = self;
         let whole = 0..value.len();
         sampler.count(*value_type, std::iter::once(value.len()));
-        if masker.has_subject() {
+        if masker.has_context() {
             sampler.offer(*value_type, value);
             return masker.apply(value);
         }
@@ -130,18 +142,22 @@ impl<'m> MaskedColumn<'m> {
 
     /// Masks the values collected on a page.
     fn page_end(&mut self, out: &mut Block) -> Result<u64, (u16, DatumError)> {
-        let MaskedColumn { masker, value_type, sampler, values, subjects, names } = self;
+        let MaskedColumn { masker, value_type, sampler, values, subjects, bytes, names } = self;
         let original = |value: &[u8]| sampler.offer(*value_type, value);
-        let masked = if subjects.is_empty() {
+        let subject = |number: usize| bytes.get(subjects.get(number)?.clone()?);
+        let masked = if !names.is_empty() {
+            let context = |number| (subject(number), names.get(number).cloned().flatten());
+            masker.apply_each(out, values, Value::range, context, original)
+        } else if subjects.is_empty() {
             masker.apply_all(out, values, Value::range, original)
         } else {
-            let subject = |number: usize| names.get(subjects.get(number)?.clone()?);
             masker.apply_all_by_subject(out, values, Value::range, subject, original)
         };
         masked.map_err(|(number, error)| {
             (values.get(number).map_or(0, |value| value.line_pointer), error)
         })?;
         subjects.clear();
+        bytes.clear();
         names.clear();
         sampler.count(*value_type, values.iter().map(|value| value.range().len()));
         let masked = values.len() as u64;
@@ -201,7 +217,7 @@ impl<'m> HeapRewriter<'m> {
         if matches!(column, Column::Keep) {
             return Ok(());
         }
-        column.set_subject(None);
+        column.set_context(None, None);
         self.values_masked += if compressed {
             self.packer.mask_whole(column, stored)?
         } else {
@@ -279,10 +295,13 @@ impl TupleRewriter for HeapRewriter<'_> {
                     let subject = row
                         .filter(|_| slot == attribute.index)
                         .and_then(|row| row.subject(attribute.index));
+                    let names = row
+                        .filter(|_| slot == attribute.index)
+                        .and_then(|row| row.names(attribute.index));
                     match attribute.varlena.map(|varlena| varlena.form) {
                         None | Some(VarlenaForm::Short | VarlenaForm::Plain) => {}
                         Some(VarlenaForm::Compressed) => {
-                            column.set_subject(subject);
+                            column.set_context(subject, names);
                             let stream = out.get_mut(payload(&attribute)).unwrap_or_default();
                             *values_masked += packer
                                 .mask(column, raw_tcinfo(raw, &attribute), stream)
@@ -315,6 +334,9 @@ impl TupleRewriter for HeapRewriter<'_> {
                             });
                             if let Some(subject) = subject {
                                 column.push_subject(subject);
+                            }
+                            if let Some(names) = names {
+                                column.push_names(names);
                             }
                         }
                         Column::Structured(column) => {

@@ -117,7 +117,7 @@ impl<'a> Relation<'a> {
         });
         let otherwise = self.otherwise.iter().map(|mask| self.column(mask.as_ref()));
         let columns = columns.chain(otherwise).collect();
-        let row = Row::new(self.plan, self.pgdata);
+        let row = Row::new(self.plan, &self.masks, self.pgdata);
         HeapRewriter::new(self.plan, self.storage.clone(), columns, row)
     }
 

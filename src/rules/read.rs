@@ -16,8 +16,8 @@ use crate::error::{Error, Refusal, Result};
 const VERSION: &str = "1";
 
 /// Keys of a rule that every mask takes.
-const RULE_KEYS: [&str; 7] =
-    ["mask", "domain", "subject", "when", "else", "confirm_check", "accept_originals"];
+const RULE_KEYS: [&str; 8] =
+    ["mask", "domain", "subject", "persona", "when", "else", "confirm_check", "accept_originals"];
 
 impl RuleSet {
     /// Reads a rule file.
@@ -151,6 +151,7 @@ impl Reader<'_> {
                         named
                     })
                 }
+                "persona" => rule.persona = self.persona(at, value, mask),
                 "subject" => rule.subject = self.subject(at, value, Some(mask)),
                 "confirm_check" => rule.confirm_check = self.boolean(at, value),
                 "accept_originals" => rule.accept_originals = self.boolean(at, value),
@@ -161,6 +162,14 @@ impl Reader<'_> {
             }
         }
         rule.when = self.when(at, value, table);
+        if rule.options.unique && !rule.persona.is_empty() {
+            self.problem_at(
+                at,
+                &value.span(),
+                "a permutation is not made of names",
+                "leave `unique` out, or `persona`",
+            );
+        }
         if rule.when.is_some() && mask == MaskName::Keep {
             self.problem_at(
                 at,

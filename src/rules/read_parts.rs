@@ -106,6 +106,7 @@ impl Reader<'_> {
         let own = match rule {
             ColumnRule { subject: Some(_), .. } => "subject",
             ColumnRule { when: Some(_), .. } => "condition",
+            ColumnRule { persona, .. } if !persona.is_empty() => "persona",
             _ => return true,
         };
         self.problem_at(
@@ -173,6 +174,8 @@ mod tests {
         let rule =
             read("{ paths = { \"$.a\" = \"text\" }, when = \"b\", else = \"keep\" }").unwrap();
         assert!(rule.when.is_some());
+        let rule = read("{ mask = \"email\", persona = [\"given\", \"family\"] }").unwrap();
+        assert_eq!(rule.persona, ["given", "family"]);
         let rule = read("{ keys = { phone = \"phone\" }, subject = \"id\" }").unwrap();
         assert_eq!(rule.subject.as_deref(), Some("id"));
         assert!(matches!(rule.parts.as_deref(), Some(Parts::Keys(_, PartDefault::Deny))));
@@ -204,6 +207,14 @@ mod tests {
             (
                 "{ fields = { a = { mask = \"text\", subject = \"b\" } } }",
                 "is no subject of its own",
+            ),
+            ("{ mask = \"email\", persona = [] }", "a persona is one column"),
+            ("{ mask = \"email\", persona = \"a\" }", "a persona is one column"),
+            ("{ mask = \"text\", persona = [\"a\"] }", "is not made of names"),
+            ("{ mask = \"email\", unique = true, persona = [\"a\"] }", "a permutation is not"),
+            (
+                "{ paths = { \"$.a\" = { mask = \"email\", persona = [\"b\"] } } }",
+                "is no persona of its own",
             ),
             ("{ mask = \"text\", when = \"a = 1\" }", "does not say what happens"),
             ("{ mask = \"text\", else = \"keep\" }", "`else` without `when`"),

@@ -112,6 +112,8 @@ pub struct ColumnRule {
     /// The column of the same row that says whose the value is: its original value is part of what
     /// the mask depends on.
     pub subject: Option<String>,
+    /// Columns of the same row, masked as names, that the value is made of: given name first.
+    pub persona: Vec<String>,
     /// In which rows the mask is applied; all of them, if there is no condition.
     pub when: Option<Box<When>>,
     /// The mask's own options.
@@ -139,6 +141,7 @@ impl ColumnRule {
             parts: None,
             domain: None,
             subject: None,
+            persona: Vec::new(),
             when: None,
             options: MaskOptions::default(),
             confirm_check: false,

@@ -118,6 +118,10 @@ fn rule_value(rule: &ColumnRule) -> String {
     parts.extend(options(&rule.options));
     parts.extend(rule.domain.as_ref().map(|domain| format!("domain = {}", string(domain))));
     parts.extend(rule.subject.as_ref().map(|subject| format!("subject = {}", string(subject))));
+    if !rule.persona.is_empty() {
+        let columns: Vec<String> = rule.persona.iter().map(|column| string(column)).collect();
+        parts.push(format!("persona = [{}]", columns.join(", ")));
+    }
     if let Some(when) = &rule.when {
         parts.push(format!("when = {}", string(&when.condition)));
         parts.push(format!("else = {}", rule_value(&when.otherwise)));

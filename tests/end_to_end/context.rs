@@ -227,3 +227,68 @@ fn subjects_that_mean_nothing_are_refused_and_stored_forms_that_hide_them_stop_t
     assert!(text.contains("public.u") && text.contains("long"), "{text}");
     assert!(text.contains("out of line here"), "{text}");
 }
+
+#[test]
+fn names_addresses_and_user_names_of_one_row_are_one_persons() {
+    let mut scene = Scene::new(&[(
+        "postgres",
+        "CREATE TABLE people (login varchar(40), row int PRIMARY KEY, email text, given text,
+             family char(20), whole text, work text);
+         INSERT INTO people (row, given, family, whole, email, login)
+         SELECT i, given, family, given || ' ' || family,
+             lower(given || '.' || family) || i || '@production.example.com',
+             lower(left(given, 1) || family) || i
+         FROM (SELECT i, (ARRAY['Jane', 'Bartholomew', 'Eva', 'MARIA', 'Christopher'])[1 + i % 5] AS given,
+                   (ARRAY['Doe', 'Abernathy', 'QUIMBY', 'Lindqvist'])[1 + i % 4] AS family
+               FROM generate_series(1, 800) AS i) AS names;
+         UPDATE people SET work = 'j@corp.example.com' WHERE row % 2 = 0;
+         UPDATE people SET work = repeat('x', 40) || '@corp.example.com' WHERE row % 2 = 1;
+         INSERT INTO people (row, email) VALUES (801, 'no.name@production.example.com')",
+    )]);
+    let persona = "persona = [\"given\", \"family\"]";
+    let (_, clone) = scene.masked(&format!(
+        r#"
+[databases.postgres.tables."public.people"]
+row = "keep"
+given = {{ mask = "first_name", subject = "row" }}
+family = {{ mask = "last_name", subject = "row" }}
+whole = {{ mask = "full_name", {persona} }}
+email = {{ mask = "email", {persona} }}
+work = {{ mask = "email", {persona} }}
+login = {{ mask = "username", {persona} }}
+"#
+    ));
+    scene.raw.start();
+    let count = |server: &dyn Fn(&str) -> String, condition: &str| -> u32 {
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT *,
+                 lower(regexp_replace(given, '[^A-Za-z]', '', 'g')) AS g,
+                 lower(regexp_replace(family, '[^A-Za-z]', '', 'g')) AS f,
+                 split_part(email, '@', 1) AS local FROM people) AS people WHERE {condition}"
+        );
+        server(&sql).parse().expect("a count")
+    };
+    let masked = |condition: &str| count(&|sql| clone.value("postgres", sql), condition);
+    let named = "given ~ '^[A-Za-z]+$' AND family ~ '^[A-Za-z]+ *$'";
+    let all = masked(named);
+    assert!(all > 250, "{all}");
+    for agreed in [
+        "length(local) < length(g || '.' || f) OR local LIKE g || '.' || f || '%'",
+        "length(login) <> length(left(g, 1) || f) + length(row::text)
+             OR login ~ ('^' || left(g, 1) || f || '[0-9]*$') OR login ~ ('^' || g)",
+        "lower(whole) = g || ' ' || f",
+        "work ~ ('^' || left(g, 1)) OR work ~ '@x.test$'",
+        "split_part(work, '@', 1) LIKE g || '.' || f || '.' || left(g, 1) || '%' OR row % 2 = 0",
+        "email ~ '@example\\.(com|net|org)$'",
+    ] {
+        assert_eq!(masked(&format!("({named}) AND ({agreed})")), all, "{agreed}");
+    }
+    assert_eq!(masked("email IS NULL OR email !~ '@example'"), 0);
+    // People of one name in production have different ones here, and different addresses.
+    let distinct: u32 =
+        clone.value("postgres", "SELECT count(DISTINCT email) FROM people").parse().unwrap();
+    assert!(distinct > 780, "{distinct} of 801");
+    let originals = "SELECT email FROM people";
+    let left = clone.column("postgres", originals);
+    assert!(scene.raw.column("postgres", originals).iter().all(|email| !left.contains(email)));
+}

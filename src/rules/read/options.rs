@@ -30,6 +30,38 @@ impl Reader<'_> {
         Some(name)
     }
 
+    /// Reads which columns hold the names that a value is made of.
+    pub(in crate::rules) fn persona(
+        &mut self,
+        at: At<'_>,
+        value: &Value<'_>,
+        mask: MaskName,
+    ) -> Vec<String> {
+        let columns = value.get_ref().as_array().map(|array| {
+            let columns = array.iter().filter_map(|item| self.string(at, item));
+            columns.collect::<Vec<String>>()
+        });
+        let columns = columns.filter(|columns| matches!(columns.len(), 1 | 2));
+        if columns.is_none() {
+            self.problem_at(
+                at,
+                &value.span(),
+                "a persona is one column of full names, or two of given and family names",
+                "persona = [\"first_name\", \"last_name\"]",
+            );
+        }
+        let made_of_names = [MaskName::Email, MaskName::Username, MaskName::FullName];
+        if !made_of_names.contains(&mask) {
+            self.problem_at(
+                at,
+                &value.span(),
+                format!("what mask {:?} makes is not made of names", mask.as_str()),
+                "persona is for email, username and full_name",
+            );
+        }
+        columns.unwrap_or_default()
+    }
+
     /// Reads in which rows a rule is for, and what happens in the others: that is not left open.
     pub(in crate::rules) fn when(
         &mut self,
