@@ -31,12 +31,23 @@ demo: ## show thinveil on a production cluster made for the purpose
 test: ## run all tests
 	@tools/install-prerequisites --tests
 	cargo test --workspace
+	@$(MAKE) --no-print-directory test-python
 	@tools/fuzz 30
 
 .PHONY: test-ffi
 test-ffi: ## test the C ABI: gcc, clang, AddressSanitizer, valgrind
 	@tools/install-prerequisites --tests
 	cargo test --package thinveil-ffi
+
+PYTHON_TESTS := $(abspath $(TARGET_DIR))/python-tests
+
+.PHONY: test-python
+test-python: ## test the Python package, installed from its wheel
+	@tools/install-prerequisites --tests
+	python3 -m venv $(PYTHON_TESTS)
+	THINVEIL_PROFILE=dev $(PYTHON_TESTS)/bin/pip install --quiet './ffi/python[test]'
+	cd ffi/python && $(PYTHON_TESTS)/bin/mypy
+	cd ffi/python && $(PYTHON_TESTS)/bin/pytest -q -p no:cacheprovider
 
 PREFIX ?= /usr/local
 LIB := $(DESTDIR)$(PREFIX)/lib
