@@ -132,9 +132,9 @@ impl TableMask {
         if *data_type == DataType::Null {
             return Ok(None);
         }
-        if rule.subject.is_some() || rule.when.is_some() {
+        if rule.subject.is_some() || rule.when.is_some() || !rule.persona.is_empty() {
             let what = "the rule looks at the rest of the row, which only PostgreSQL's pages have";
-            let remedy = "a rule without subject and when".to_owned();
+            let remedy = "a rule without subject, persona and when".to_owned();
             return Err(refusal("mask_options", what.to_owned(), remedy));
         }
         let types = stored_types(data_type);
