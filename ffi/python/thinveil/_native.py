@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from importlib.resources import files
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from cffi import FFI
 
@@ -87,6 +88,17 @@ class Handle:
         pointer, self._pointer = getattr(self, "_pointer", None), None
         if pointer is not None:
             check(getattr(lib, self._close)(pointer))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __del__(self) -> None:
         try:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from ._native import CData, Handle, check, ffi, lib, take_text, text
 
@@ -40,17 +39,6 @@ class Key(Handle):
 
     def __repr__(self) -> str:
         return "Key(closed)" if self._pointer is None else f"Key(id {self.id})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Rules(Handle):

@@ -138,30 +138,20 @@ class Pool(Handle):
     def check(self, source: str, rules: Rules) -> dict[str, Any]:
         """Checks rules against a source, and changes nothing. Raises RefusedError with every
         problem."""
-        work, options = _Work(None), ffi.new("tv_snapshot_options *")
-        options.size, options.cancel = ffi.sizeof("tv_snapshot_options"), work.cancel
-        arguments = (self._handle, text(source), rules._handle, options)
-        record: dict[str, Any] = work.run(lambda: take_json(lib.tv_rules_check, *arguments))
+        record: dict[str, Any] = self._plan(take_json, lib.tv_rules_check, source, rules._handle)
         return record
 
     def suggest(self, source: str) -> str:
         """A rule file for a source, guessed: every line of it wants reading."""
-        work, options = _Work(None), ffi.new("tv_snapshot_options *")
-        options.size, options.cancel = ffi.sizeof("tv_snapshot_options"), work.cancel
-        arguments = (self._handle, text(source), options)
-        toml: str = work.run(lambda: take_text(lib.tv_rules_suggest, *arguments))
+        toml: str = self._plan(take_text, lib.tv_rules_suggest, source)
         return toml
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+    def _plan(self, take: Callable[..., Any], call: Any, source: str, *rules: CData) -> Any:
+        """A call that stages a source and throws it away; it can be interrupted."""
+        work, options = _Work(None), ffi.new("tv_snapshot_options *")
+        options.size, options.cancel = ffi.sizeof("tv_snapshot_options"), work.cancel
+        arguments = (self._handle, text(source), *rules, options)
+        return work.run(lambda: take(call, *arguments))
 
 
 class Snapshot:
