@@ -136,6 +136,8 @@ fn a_log_that_was_changed_cut_off_or_pruned_is_told_apart() {
     let verified = pool.json(&["audit", "verify", "--seen", &head]);
     assert_eq!((&verified["first"], &verified["anchor"]["pruned_through"]), (&7.into(), &6.into()));
     pool.run(&["audit", "verify", "--seen", &"0".repeat(64)]).expect_code(1);
+    pool.run(&["audit", "verify", "--seen", &head[1..]]).expect_code(2);
+    pool.run(&["audit", "prune"]).expect_code(2);
 
     let log = pool.dir().join("audit.log");
     let whole = std::fs::read_to_string(&log).unwrap();

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
@@ -341,26 +341,27 @@ pub(crate) enum AuditVerb {
     )]
     Verify {
         /// A hash that an earlier run printed: its line has to be in the log.
-        #[arg(long, value_name = "HASH")]
+        #[arg(long, value_name = "HASH", value_parser = parse_hash)]
         seen: Option<String>,
     },
     /// Remove old lines. What stays can still be verified.
     #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool audit prune --older-than 2y\n  thinveil --pool /srv/pool audit prune --keep 10000\n\nA line tells how many went. A log whose chain is broken is left alone."
+        after_help = "Examples:\n  thinveil --pool /srv/pool audit prune --older-than 2y\n  thinveil --pool /srv/pool audit prune --keep 10000\n\nA line tells how many went. A log whose chain is broken is left alone.",
+        group = ArgGroup::new("what stays").required(true).args(["keep", "older_than"])
     )]
     Prune {
         /// Keep the last so many lines.
         #[arg(long, value_name = "N")]
         keep: Option<u64>,
         /// Remove lines written before: an age (90d, 2y), a date or a time.
-        #[arg(
-            long,
-            value_name = "WHEN",
-            conflicts_with = "keep",
-            required_unless_present = "keep"
-        )]
+        #[arg(long, value_name = "WHEN")]
         older_than: Option<Moment>,
     },
+}
+
+fn parse_hash(text: &str) -> Result<String, &'static str> {
+    let hash = blake3::Hash::from_hex(text.trim());
+    hash.map(|hash| hash.to_hex().to_string()).map_err(|_| "a hash has 64 hexadecimal digits")
 }
 
 /// A point in time, given as such or as an age.
