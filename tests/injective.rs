@@ -135,17 +135,22 @@ fn amounts_of_all_small_shapes() {
 }
 
 #[test]
-fn values_know_among_how_many_they_hide() {
-    let size = |mask: &Mask, value: &[u8]| mask.masker().domain_size(value).unwrap();
+fn the_smallest_domain_that_a_value_hides_in_is_known() {
+    let smallest = |mask: &Mask, values: &[&[u8]]| {
+        let mut masker = mask.masker();
+        values.iter().for_each(|value| masker.apply(&mut value.to_vec()).unwrap());
+        masker.smallest_domain()
+    };
     let digits = mask(MaskName::Digits, ValueType::Text, false);
-    assert_eq!(size(&digits, b"12-34"), Some(10_000));
-    assert_eq!(size(&digits, b"none"), Some(1));
-    assert_eq!(size(&digits, &[b'7'; 30]), Some(u64::MAX));
-    assert_eq!(size(&digits, b""), None);
+    assert_eq!(smallest(&digits, &[b"12-34"]), Some(10_000));
+    assert_eq!(smallest(&digits, &[&[b'7'; 30]]), Some(u64::MAX));
+    assert_eq!(smallest(&digits, &[b"", b"none", b"1234567", b"a12", b"00123"]), Some(100));
+    assert_eq!(smallest(&digits, &[b"", b"none"]), None);
     let integer = mask(MaskName::Integer, ValueType::Int4, false);
-    assert_eq!(size(&integer, &4711i32.to_le_bytes()), Some(9000));
-    assert_eq!(size(&mask(MaskName::Email, ValueType::Text, false), b"a@b.de"), None);
+    assert_eq!(smallest(&integer, &[&4711i32.to_le_bytes()]), Some(9000));
+    assert_eq!(smallest(&mask(MaskName::Email, ValueType::Text, false), &[b"a@b.de"]), None);
     let unique = mask(MaskName::Email, ValueType::Text, true);
-    assert_eq!(size(&unique, b"a@b.com"), Some(26 * 26 * 28_080));
-    assert_eq!(size(&mask(MaskName::Uuid, ValueType::Uuid, false), &[0x44; 16]), Some(u64::MAX));
+    assert_eq!(smallest(&unique, &[b"a@b.com"]), Some(26 * 26 * 28_080));
+    let uuid = mask(MaskName::Uuid, ValueType::Uuid, false);
+    assert_eq!(smallest(&uuid, &[&[0x44; 16]]), Some(u64::MAX));
 }

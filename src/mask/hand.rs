@@ -73,11 +73,9 @@ impl<'a> Hand<'a> {
         masked
     }
 
-    /// Masks a value, and says over how many values that permuted it.
-    pub(crate) fn domain_size(&mut self, value: &mut [u8]) -> Result<Option<u64>, DatumError> {
-        self.permuter = Permuter::new();
-        self.mask(value, None)?;
-        Ok(Some(self.permuter.last_size()).filter(|&size| size > 0))
+    /// See [`Permuter::smallest_domain`].
+    pub(crate) fn smallest_domain(&self) -> Option<u64> {
+        self.permuter.smallest_domain()
     }
 
     /// Masks a value in the encoding of its database; `seed` is the function's value of what

@@ -376,15 +376,11 @@ impl Masker<'_> {
         }
     }
 
-    /// Over how many values the mask permutes the one given: `u64::MAX` for more than 2^63, `None`
-    /// where the mask is no permutation or the value stays. Costs as much as masking it; it is for
-    /// counting the values that hide among few.
-    pub fn domain_size(&mut self, value: &[u8]) -> Result<Option<u64>, DatumError> {
-        let mut copy = value.to_vec();
-        match self.hand.mask.masked_part(&mut copy)? {
-            Some(part) => self.hand.domain_size(part),
-            None => Ok(None),
-        }
+    /// Of the values masked so far, among how many the one hides that hides among fewest:
+    /// `u64::MAX` for more than 2^63. Values that look like no other, such as `none` under
+    /// `digits`, stay and don't count. `None` if nothing was permuted.
+    pub fn smallest_domain(&self) -> Option<u64> {
+        self.hand.smallest_domain()
     }
 }
 

@@ -24,7 +24,7 @@
 //! of one half's rows with every two rounds more. The reader of a masked snapshot has no pairs but
 //! those he knows from elsewhere. Still, below [`FEW`] there are 16 rounds. And a domain that is
 //! that small hides little from someone with pairs, whatever the permutation:
-//! [`Permuter::last_size`] is there to count the values that are in one.
+//! [`Permuter::smallest_domain`] is there to report it.
 //!
 //! **The round function** is AES under a key of its own for each domain (`rounds.rs`). Each digit is
 //! taken from 32 bits or more, so it is off uniform by at most radix / 2^32.
@@ -49,7 +49,7 @@ const TEMPLATES: usize = 256;
 pub(crate) struct Permuter {
     templates: Vec<Option<Template>>,
     tables: Vec<Option<Table>>,
-    last_size: u64,
+    smallest_domain: Option<u64>,
     /// Tells apart functions that it is used with.
     salt: [u8; 32],
 }
@@ -71,7 +71,7 @@ struct Table {
 impl Permuter {
     /// Nothing remembered yet.
     pub(crate) fn new() -> Permuter {
-        Permuter { templates: Vec::new(), tables: Vec::new(), last_size: 0, salt: [0; 32] }
+        Permuter { templates: Vec::new(), tables: Vec::new(), smallest_domain: None, salt: [0; 32] }
     }
 
     /// To be called when the functions given from now on are others.
@@ -79,9 +79,16 @@ impl Permuter {
         self.salt = salt;
     }
 
-    /// Rows of the domain that was last permuted: `u64::MAX` for more than 2^63, 0 if none was.
-    pub(crate) fn last_size(&self) -> u64 {
-        self.last_size
+    /// Rows of the smallest domain that was permuted: `u64::MAX` for more than 2^63. A domain of one
+    /// row, in which there is nothing to hide, does not count.
+    pub(crate) fn smallest_domain(&self) -> Option<u64> {
+        self.smallest_domain
+    }
+
+    fn note(&mut self, size: u64) {
+        if size > 1 {
+            self.smallest_domain = Some(self.smallest_domain.map_or(size, |least| least.min(size)));
+        }
     }
 
     /// Permutes a row in place. `tweak` names the domain: equal tweaks must mean equal radices.
@@ -91,7 +98,7 @@ impl Permuter {
             product.checked_mul(u128::from(radix)).filter(|&product| product <= NUMBER_MAX)
         });
         let Some(size) = size else {
-            self.last_size = u64::MAX;
+            self.note(u64::MAX);
             self.permute_row(prf, tweak, radices, row);
             return;
         };
@@ -115,7 +122,7 @@ impl Permuter {
         size: u64,
         number: u64,
     ) -> u64 {
-        self.last_size = size;
+        self.note(size);
         if size < 2 || number >= size {
             return number;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -108,6 +108,17 @@ impl Manifest {
             allow_preload: Vec::new(),
             superuser: String::new(),
             extra: serde_json::Map::new(),
+        }
+    }
+
+    /// What it says under a key of `extra`; the default if nothing.
+    pub(super) fn read<T: DeserializeOwned + Default>(
+        &self,
+        key: &str,
+    ) -> Result<T, serde_json::Error> {
+        match self.extra.get(key) {
+            Some(value) => T::deserialize(value),
+            None => Ok(T::default()),
         }
     }
 }

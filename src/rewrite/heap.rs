@@ -135,6 +135,11 @@ impl<'m> MaskedColumn<'m> {
         masker.apply_all(value, &[whole], Range::clone, original).map_err(|(_, error)| error)
     }
 
+    /// See [`Masker::smallest_domain`].
+    pub(super) fn smallest_domain(&self) -> Option<u64> {
+        self.masker.smallest_domain()
+    }
+
     /// The type of its values, and the sample of them.
     pub(super) fn into_sampler(self) -> (ValueType, Sampler) {
         (self.value_type, self.sampler)

@@ -1,8 +1,11 @@
 //! The whole rewrite: heaps, then TOAST tables, then missing values, and the report.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
 
 use super::pass::{Pass, Target, Task, Workspace, in_parallel, tasks};
 use super::relation::{HeapWorker, MissingWorker, Relation, Totals};
@@ -45,6 +48,27 @@ pub struct RewriteReport {
     pub pages_rewritten: u64,
     /// Original values for the audit, by masked column.
     pub originals: Vec<ColumnOriginals>,
+    /// Columns with values that a permutation hides among few.
+    pub small_domains: Vec<SmallDomain>,
+}
+
+/// A masked column with a value whose permutation has fewer than [`SmallDomain::LIMIT`] others to
+/// take it to: who knows some pairs of original and masked values may guess it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SmallDomain {
+    /// Database.
+    pub database: String,
+    /// `schema.table`.
+    pub table: String,
+    /// Column.
+    pub column: String,
+    /// Values of the smallest domain.
+    pub smallest: u64,
+}
+
+impl SmallDomain {
+    /// A domain of so many values is not small.
+    pub const LIMIT: u64 = 1_000_000;
 }
 
 impl RewriteJob<'_> {
@@ -181,6 +205,23 @@ impl RewriteJob<'_> {
     }
 }
 
+fn small_domains(
+    relations: &[Relation<'_>],
+    smallest: BTreeMap<(usize, usize), u64>,
+) -> Vec<SmallDomain> {
+    let small = smallest.into_iter().filter(|(_, size)| *size < SmallDomain::LIMIT);
+    let small = small.filter_map(|((relation, attribute), smallest)| {
+        let Relation { database, plan, .. } = relations.get(relation)?;
+        Some(SmallDomain {
+            database: database.name.clone(),
+            table: format!("{}.{}", plan.schema, plan.name),
+            column: plan.attributes.get(attribute)?.name.clone(),
+            smallest,
+        })
+    });
+    small.collect()
+}
+
 fn report(relations: &[Relation<'_>], totals: Totals, pass: &Pass<'_>) -> RewriteReport {
     let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
     let samplers = totals.samplers.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -199,8 +240,10 @@ fn report(relations: &[Relation<'_>], totals: Totals, pass: &Pass<'_>) -> Rewrit
                 sample,
             })
         });
+    let smallest = totals.smallest_domains.into_inner().unwrap_or_else(PoisonError::into_inner);
     RewriteReport {
         originals: originals.collect(),
+        small_domains: small_domains(relations, smallest),
         values_masked: totals.values_masked.into_inner(),
         pages_scanned: load(&pass.pages_scanned),
         // A TOAST page whose holes were zeroed and whose chunks were masked counted twice.

@@ -17,5 +17,5 @@ mod toast;
 mod toast_values;
 mod visibility;
 
-pub use job::{RewriteJob, RewriteReport};
+pub use job::{RewriteJob, RewriteReport, SmallDomain};
 pub use sample::{ColumnOriginals, SAMPLE_PER_COLUMN};

@@ -40,6 +40,8 @@ pub(super) struct Totals {
     pub(super) samplers: Mutex<BTreeMap<(usize, usize, ValueType), Sampler>>,
     /// By relation and attribute: paths that no rule names.
     pub(super) unknown_paths: Mutex<BTreeMap<(usize, usize), UnknownPaths>>,
+    /// By relation and attribute: the smallest domain that a permutation had for a value.
+    pub(super) smallest_domains: Mutex<BTreeMap<(usize, usize), u64>>,
     /// By relation: the TOAST values that its attributes refer to.
     pub(super) references: Mutex<BTreeMap<usize, References>>,
 }
@@ -57,6 +59,14 @@ impl Totals {
 }
 
 impl Totals {
+    fn absorb_domain(&self, relation: usize, attribute: usize, smallest: Option<u64>) {
+        if let Some(size) = smallest {
+            let mut all = self.smallest_domains.lock().unwrap_or_else(PoisonError::into_inner);
+            let least = all.entry((relation, attribute)).or_insert(size);
+            *least = size.min(*least);
+        }
+    }
+
     fn absorb_unknown(&self, relation: usize, attribute: usize, unknown: UnknownPaths) {
         if !unknown.is_empty() {
             let mut all = self.unknown_paths.lock().unwrap_or_else(PoisonError::into_inner);
@@ -199,10 +209,12 @@ impl<'a> HeapWorker<'a> {
             let attribute = attribute_of(plan, slot);
             match column {
                 Column::Mask(column) => {
+                    self.totals.absorb_domain(relation, attribute, column.smallest_domain());
                     let (value_type, sampler) = column.into_sampler();
                     self.totals.absorb(relation, attribute, value_type, sampler);
                 }
-                Column::Structured(column) => {
+                Column::Structured(mut column) => {
+                    self.totals.absorb_domain(relation, attribute, column.smallest_domain());
                     let (samplers, unknown) = column.into_parts();
                     for (value_type, sampler) in samplers {
                         self.totals.absorb(relation, attribute, value_type, sampler);

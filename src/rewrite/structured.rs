@@ -50,6 +50,11 @@ impl<'m> StructuredColumn<'m> {
         self.masker.is_utf8()
     }
 
+    /// See [`ColumnMasker::smallest_domain`].
+    pub(super) fn smallest_domain(&mut self) -> Option<u64> {
+        self.masker.smallest_domain()
+    }
+
     /// Its samples, and paths that no rule names.
     pub(super) fn into_parts(self) -> (BTreeMap<ValueType, Sampler>, UnknownPaths) {
         (self.samplers, self.masker.into_unknown_paths())

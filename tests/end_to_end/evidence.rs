@@ -190,7 +190,7 @@ fn the_report_counts_escapes_and_needs_nothing_from_elsewhere() {
         r#"version = 1
 [databases.postgres.tables."public.people"]
 quasi_identifiers = ["zip", "plan", "email"]
-id = "keep"
+id = "integer"
 zip = "keep"
 born = { mask = "date_shift", days = 10 }
 email = "email"
@@ -210,6 +210,10 @@ plan = { mask = "keep", accept_originals = true }
     }
     assert_eq!(measured["columns"], serde_json::json!(["zip", "plan"]));
     assert_eq!(measured["masked"], serde_json::json!(["email"]));
+    let few = serde_json::json!([{
+        "database": "postgres", "table": "public.people", "column": "id", "smallest": 9
+    }]);
+    assert_eq!(snapshot.json["small_domains"], few, "numbers of one digit");
 
     let page = sandbox.join("report.html");
     pool.json(&["snapshot", "report", "signed", "--html", page.to_str().unwrap()]);
@@ -226,6 +230,7 @@ plan = { mask = "keep", accept_originals = true }
         &text(&snapshot.json, "rules_hash"),
         "days</",
         "4 (2.8 %)",
+        "Values that hide among few",
         "the time of day; the date, to within the shift",
         "may hold values that another column masks",
     ] {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import _thread
 import json
+import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
@@ -99,6 +101,15 @@ def test_progress_is_told_and_may_stop_the_work(pool: Pool, source: Path, key: K
     assert "never" not in [snapshot.name for snapshot in pool.snapshots()]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A process that a shell put in the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_keyboard_interrupt_stops_the_work(pool: Pool, source: Path, key: Key) -> None:
     def interrupt(event: ProgressEvent) -> None:
         if event.stage == "plan" and event.event == "begin":

@@ -81,12 +81,20 @@ pub(crate) fn table<const N: usize>(headings: [&str; N], rows: Vec<[String; N]>)
     text
 }
 
+/// A column whose permutation had a small domain.
+fn small_domain(record: &Value) -> String {
+    let field = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
+    let smallest = record.get("smallest").and_then(Value::as_u64).unwrap_or_default();
+    let (database, table, column) = (field("database"), field("table"), field("column"));
+    format!("{database}.{table}.{column} (a value among {smallest})")
+}
+
 pub(crate) fn snapshot_text(manifest: &Manifest) -> String {
     let stages = manifest.stages.0.iter();
     let stages: Vec<_> = stages.map(|(name, time)| format!("{name} {time:.2} s")).collect();
     let found: u64 = manifest.residue.values().sum();
     let audit = |key: &str| manifest.extra.get("audit").and_then(|audit| audit.get(key)?.as_u64());
-    lines(&[
+    let mut pairs = vec![
         ("id", manifest.id.clone()),
         ("name", manifest.name.clone()),
         ("source", format!("{} (PostgreSQL {})", manifest.source, manifest.major)),
@@ -119,7 +127,13 @@ pub(crate) fn snapshot_text(manifest: &Manifest) -> String {
                 HumanBytes(manifest.own_bytes)
             ),
         ),
-    ])
+    ];
+    let small = manifest.extra.get("small_domains").and_then(|columns| columns.as_array());
+    let small: Vec<_> = small.into_iter().flatten().map(small_domain).collect();
+    if !small.is_empty() {
+        pairs.push(("hidden among few", small.join(", ")));
+    }
+    lines(&pairs)
 }
 
 pub(crate) fn clone_text(view: &CloneView) -> String {

@@ -98,6 +98,15 @@ impl ColumnMasker<'_> {
         self.is_utf8
     }
 
+    /// See [`Masker::smallest_domain`]; over all parts.
+    pub fn smallest_domain(&mut self) -> Option<u64> {
+        let mut smallest = None;
+        self.masks.for_each(&mut |masker| {
+            smallest = masker.smallest_domain().into_iter().chain(smallest).min();
+        });
+        smallest
+    }
+
     /// Paths met that no rule names.
     pub fn into_unknown_paths(self) -> UnknownPaths {
         self.unknown

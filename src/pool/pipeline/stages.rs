@@ -210,7 +210,16 @@ impl Planned {
             };
             job.run()
         })?;
-        let RewriteReport { values_masked, pages_scanned, pages_rewritten, originals, .. } = report;
+        let RewriteReport {
+            values_masked,
+            pages_scanned,
+            pages_rewritten,
+            originals,
+            small_domains,
+        } = report;
+        let small_domains = serde_json::to_value(small_domains)
+            .map_err(|error| Error::invalid(format!("the list of small domains: {error}")))?;
+        work.manifest.extra.insert("small_domains".to_owned(), small_domains);
         work.manifest.values_masked = values_masked;
         work.manifest.pages_scanned = pages_scanned;
         work.manifest.pages_rewritten = pages_rewritten;

@@ -10,6 +10,7 @@ use super::{Manifest, Pool, Snapshot};
 use crate::error::{Error, Result};
 use crate::finish::Anonymity;
 use crate::plan::ColumnRecord;
+use crate::rewrite::SmallDomain;
 use crate::rules::MaskName;
 
 /// What the report is made from.
@@ -18,6 +19,7 @@ struct Report<'a> {
     /// By database.
     columns: Vec<(String, Vec<ColumnRecord>)>,
     anonymity: Vec<Anonymity>,
+    small_domains: Vec<SmallDomain>,
     signer: Option<PublicKey>,
 }
 
@@ -31,23 +33,16 @@ impl Pool {
 impl Snapshot {
     fn report(&self) -> Result<String> {
         let manifest = self.manifest();
-        let read = |key: &str| manifest.extra.get(key).cloned().unwrap_or_default();
         let unreadable = |error: serde_json::Error| {
             Error::invalid(format!("the manifest of {} can't be read: {error}", self.id()))
         };
         let columns: std::collections::BTreeMap<String, Vec<ColumnRecord>> =
-            match manifest.extra.get("columns") {
-                Some(columns) => serde_json::from_value(columns.clone()).map_err(unreadable)?,
-                None => Default::default(),
-            };
-        let anonymity = match read("anonymity") {
-            serde_json::Value::Null => Vec::new(),
-            anonymity => serde_json::from_value(anonymity).map_err(unreadable)?,
-        };
+            manifest.read("columns").map_err(unreadable)?;
         let report = Report {
             manifest,
             columns: columns.into_iter().collect(),
-            anonymity,
+            anonymity: manifest.read("anonymity").map_err(unreadable)?,
+            small_domains: manifest.read("small_domains").map_err(unreadable)?,
             signer: self.signer()?,
         };
         Ok(report.page().into_string())

@@ -178,6 +178,27 @@ impl Report<'_> {
                     } } }
                 } }
             }
+            (self.small_domains())
+        }
+    }
+
+    fn small_domains(&self) -> Markup {
+        html! {
+            @if !self.small_domains.is_empty() {
+                h3 { "Values that hide among few" }
+                p {
+                    "In these columns, a permutation had at least one value with fewer than a "
+                    "million others to take it to: one of few digits, say. Who knows some pairs of "
+                    "original and masked values may guess such a value."
+                }
+                div.scroll { table {
+                    thead { tr { th { "Column" } th.number { "Smallest domain" } } }
+                    tbody { @for column in &self.small_domains { tr {
+                        td { (column.database) "." (column.table) "." b { (column.column) } }
+                        td.number.warn { (grouped(column.smallest)) }
+                    } } }
+                } }
+            }
         }
     }
 
