@@ -1,12 +1,14 @@
 //! Which attribute of a planned relation a position on a page lies in.
 
+use std::ops::Range;
+
 use crate::page::{Block, PageError, PageHeader, Storage, line_pointers, walk_attributes};
 
 /// What a position on a heap page belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cell {
-    /// An attribute, by index, of the tuple at a line pointer.
-    Attribute { index: usize, line_pointer: u16 },
+    /// An attribute, by index, of the tuple at a line pointer, and where on the page it is.
+    Attribute { index: usize, line_pointer: u16, range: Range<usize> },
     /// No attribute: a header, a hole, a gap.
     None,
 }
@@ -26,9 +28,10 @@ pub(super) fn locate(
         }
         let mut cell = Cell::None;
         walk_attributes(block.get(start..end).unwrap_or_default(), storage, |attribute| {
-            if (start + attribute.start..start + attribute.end).contains(&position) {
-                cell =
-                    Cell::Attribute { index: attribute.index, line_pointer: line_pointer.number };
+            let range = start + attribute.start..start + attribute.end;
+            if range.contains(&position) {
+                let (index, line_pointer) = (attribute.index, line_pointer.number);
+                cell = Cell::Attribute { index, line_pointer, range };
             }
             Ok::<_, PageError>(())
         })?;

@@ -237,6 +237,14 @@ impl PatternSet {
         }
     }
 
+    /// True if the pattern, which starts at `position` of `datum`, counts there with nothing around
+    /// the datum.
+    pub(super) fn counts_alone(&self, datum: &[u8], position: usize, pattern: usize) -> bool {
+        self.patterns.get(pattern).is_some_and(|pattern| {
+            !pattern.short_text || stands_alone(datum, position, usize::from(pattern.len))
+        })
+    }
+
     /// All patterns that `rest` begins with are the last pattern not after `rest`, or patterns
     /// that this one begins with.
     fn look_up(

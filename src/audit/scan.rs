@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -242,9 +243,9 @@ impl Scan<'_> {
         file.read_exact_at(buffer, begin).map_err(Error::io("read", &target.path))?;
         let from = (start - begin) as usize;
         let to = from + CHUNK.min(target.len - start) as usize;
-        let has_parts = target.relation.is_some_and(RelationPlan::has_structured_masks);
+        let may_set_apart = target.may_set_apart();
         self.patterns.search(buffer, from, to, |position, pattern, counts| {
-            if !counts && !has_parts {
+            if !counts && !may_set_apart {
                 return;
             }
             let apart = self.set_apart.get(pattern);
@@ -252,13 +253,24 @@ impl Scan<'_> {
                 return;
             }
             let in_chunk = position - from;
-            let attribute = attribute_at(buffer.get(from..).unwrap_or_default(), in_chunk, target);
-            // Parts of a masked value stand side by side, with nothing between them.
-            if !counts && !attribute.is_some_and(|attribute| target.masks_parts(attribute)) {
-                return;
-            }
+            let chunk = buffer.get(from..).unwrap_or_default();
+            let cell = attribute_at(chunk, in_chunk, target);
+            let attribute = cell.as_ref().map(|(attribute, _)| *attribute);
             let by_right = target.pristine
                 || attribute.is_some_and(|attribute| target.holds_by_right(attribute));
+            // What stands around a datum in its heap does not stand around it in an index. And
+            // parts of a masked value stand side by side, with nothing between them.
+            let alone = || {
+                cell.as_ref().is_some_and(|(attribute, range)| {
+                    let datum = chunk.get(range.clone()).unwrap_or_default();
+                    target.masks_parts(*attribute)
+                        || by_right
+                            && self.patterns.counts_alone(datum, in_chunk - range.start, pattern)
+                })
+            };
+            if !counts && !alone() {
+                return;
+            }
             if by_right && let Some(apart) = apart {
                 apart.store(true, Ordering::Relaxed);
                 return;
@@ -322,15 +334,22 @@ impl Scan<'_> {
     }
 }
 
-/// The attribute that `position` of a chunk lies in, where the file is a heap whose layout is
-/// known.
-fn attribute_at(chunk: &[u8], position: usize, target: &Target<'_>) -> Option<usize> {
+/// The attribute that `position` of a chunk lies in, and where in the chunk that is, if the file is
+/// a heap whose layout is known.
+fn attribute_at(
+    chunk: &[u8],
+    position: usize,
+    target: &Target<'_>,
+) -> Option<(usize, Range<usize>)> {
     if target.storage.is_empty() {
         return None;
     }
     let block: &Block = chunk.as_chunks::<BLCKSZ>().0.get(position / BLCKSZ)?;
     match locate(block, position % BLCKSZ, &target.storage) {
-        Ok(Cell::Attribute { index, .. }) => Some(index),
+        Ok(Cell::Attribute { index, range, .. }) => {
+            let start = position - position % BLCKSZ;
+            Some((index, start + range.start..start + range.end))
+        }
         Ok(Cell::None) | Err(_) => None,
     }
 }

@@ -128,13 +128,6 @@ impl RelationPlan {
     }
 }
 
-impl RelationPlan {
-    /// True if any column's values are masked part by part.
-    pub fn has_structured_masks(&self) -> bool {
-        self.attributes.iter().any(AttributePlan::is_masked_by_parts)
-    }
-}
-
 /// One attribute: how it is stored and what happens to it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AttributePlan {

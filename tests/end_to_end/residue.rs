@@ -115,6 +115,36 @@ fn an_original_in_a_kept_column_is_refused_by_the_audit_unless_accepted() {
 }
 
 #[test]
+fn masked_output_in_an_index_is_no_residue_whatever_stands_beside_it_there() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    // In the heap, the header of the 25 bytes behind a name is a digit: "Jane Farnshaw5".
+    raw.exec(
+        "postgres",
+        "CREATE TABLE people (name text, note text, born integer);
+         INSERT INTO people VALUES ('Farnshaw', '', 1);
+         INSERT INTO people SELECT 'Abcdefghi Kl' || chr(96 + i), repeat('x', 25), 1
+         FROM generate_series(1, 20) AS i;
+         CREATE INDEX ON people (name, born);",
+    );
+    raw.stop();
+    let rules = Rules::write(
+        &sandbox,
+        "rules.toml",
+        r#"version = 1
+[databases.postgres.tables."public.people"]
+name = { mask = "constant", value = "Jane Farnshaw" }
+note = "keep"
+born = "keep"
+"#,
+    );
+    let pool = Pool::new(&sandbox);
+    let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
+    assert_eq!(snapshot.json["audit"]["values_set_apart"], 1, "{}", snapshot.json["audit"]);
+}
+
+#[test]
 fn an_original_in_a_function_a_comment_or_a_name_is_refused_by_the_audit() {
     for planted in [
         "COMMENT ON TABLE people IS 'as agreed with %'",
