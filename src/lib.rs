@@ -76,6 +76,7 @@ pub mod progress;
 pub mod audit;
 pub mod cluster;
 pub mod datum;
+pub mod fingerprint;
 pub mod finish;
 pub mod mask;
 pub mod page;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 #[cfg(feature = "arrow")]
 use thinveil::datum::ValueType;
-use thinveil::mask::{CustomMask, Mask};
+use thinveil::mask::{CustomMask, Mask, NoWitness};
 
 use crate::failure::{Failure, Result};
 use crate::status::TV_ERROR_CUSTOM_MASK;
@@ -42,7 +42,7 @@ impl Engine {
         match self {
             Engine::Built(mask) => mask
                 .masker()
-                .apply_all(bytes, values, Range::clone, |_| {})
+                .apply_all(bytes, values, Range::clone, &mut NoWitness)
                 .map_err(|(number, error)| (number, error.into())),
             Engine::Custom(mask) => values.iter().enumerate().try_for_each(|(number, value)| {
                 let value = bytes.get_mut(value.clone()).unwrap_or_default();

@@ -1,10 +1,15 @@
-//! Leak audit: the search of every byte of the staging volume for original values.
+//! Leak audit: the search of every byte of a volume for original values.
 //!
-//! Original values are held in memory for as long as the search lasts; a report says where they
-//! were found, never what they are.
+//! Originals are known by their fingerprints alone; a report says where they were found, never what
+//! they are.
 
-mod locate;
-mod patterns;
+mod cell;
+mod findings;
+mod forms;
+mod job;
 mod scan;
+mod target;
+mod toast;
+mod words;
 
-pub use scan::{AuditJob, AuditReport};
+pub use job::{AuditJob, AuditReport};

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::page::Storage;
 
 /// Files of a volume by the relation that owns them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct FileMap {
     owners: HashMap<PathBuf, FileOwner>,
     /// Directories of databases.
@@ -15,10 +17,12 @@ pub struct FileMap {
     covered: Vec<PathBuf>,
     /// Directories that hold nobody's data: `template0`.
     pristine: Vec<PathBuf>,
+    /// The attributes of the system's own tables by oid: the same in every database.
+    layouts: HashMap<u32, Vec<FileAttribute>>,
 }
 
 /// A relation that has files.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct FileOwner {
     /// Database; empty for a shared relation.
     pub database: String,
@@ -32,10 +36,12 @@ pub struct FileOwner {
     pub system: bool,
     /// Attributes in `attnum` order, for relations with heap storage.
     pub attributes: Vec<FileAttribute>,
+    /// For a TOAST table, where the main fork of its relation starts.
+    pub main: Option<PathBuf>,
 }
 
 /// An attribute of a relation that has files.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FileAttribute {
     /// Name.
     pub name: String,
@@ -58,10 +64,14 @@ impl FileOwner {
 
     /// How its attributes are laid out; empty where that is not a heap's layout.
     pub fn storage(&self) -> Vec<Storage> {
-        let storage = self.attributes.iter();
-        let storage = storage.map(|attribute| Storage::new(attribute.attlen, attribute.align));
-        storage.collect::<Option<_>>().unwrap_or_default()
+        storage_of(&self.attributes)
     }
+}
+
+fn storage_of(attributes: &[FileAttribute]) -> Vec<Storage> {
+    let storage = attributes.iter();
+    let storage = storage.map(|attribute| Storage::new(attribute.attlen, attribute.align));
+    storage.collect::<Option<_>>().unwrap_or_default()
 }
 
 impl FileMap {
@@ -73,6 +83,18 @@ impl FileMap {
     /// Says that every relation with files in `directory` has been entered.
     pub fn cover(&mut self, directory: PathBuf) {
         self.covered.push(directory);
+    }
+
+    /// Says how a table of the system's own is laid out.
+    pub fn set_layout(&mut self, oid: u32, owner: &FileOwner) {
+        self.layouts.entry(oid).or_insert_with(|| owner.attributes.clone());
+    }
+
+    /// How the attributes of the file at `path` are laid out, where nobody has changed a database
+    /// since it was made: its tables' files are named by their oids. Empty if it is not a table's.
+    pub fn pristine_storage(&self, path: &Path) -> Vec<Storage> {
+        let oid = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+        oid.and_then(|oid: u32| self.layouts.get(&oid)).map(|it| storage_of(it)).unwrap_or_default()
     }
 
     /// Says that nobody's data is in `directory`.
@@ -168,6 +190,7 @@ mod tests {
             relkind: 'r',
             system: false,
             attributes: Vec::new(),
+            main: None,
         };
         map.insert("base/5/16384".into(), owner);
         map.cover("base/5".into());

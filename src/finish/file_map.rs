@@ -29,7 +29,7 @@ pub(super) fn read(
          FROM pg_attribute a
          JOIN pg_class c ON c.oid = a.attrelid
          JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'm') AND c.oid >= 16384 AND a.attnum > 0
+         WHERE c.relkind IN ('r', 'm', 't') AND a.attnum > 0
          ORDER BY c.oid, a.attnum",
         &[],
     )?;
@@ -50,8 +50,9 @@ pub(super) fn read(
     let rows = session.query(
         "read the files of relations",
         "SELECT c.oid, pg_relation_filepath(c.oid), n.nspname::text, c.relname::text,
-                c.relkind::text, c.relisshared
+                c.relkind::text, c.relisshared, pg_relation_filepath(m.oid)
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         LEFT JOIN pg_class m ON m.reltoastrelid = c.oid AND c.relkind = 't'
          WHERE pg_relation_filepath(c.oid) IS NOT NULL",
         &[],
     )?;
@@ -65,7 +66,11 @@ pub(super) fn read(
             relkind: row.get::<_, &str>(4).chars().next().unwrap_or('r'),
             system: oid < Oid::FIRST_NORMAL.0,
             attributes: attributes.remove(&oid).unwrap_or_default(),
+            main: row.get::<_, Option<String>>(6).map(PathBuf::from),
         };
+        if owner.system && owner.relkind == 'r' {
+            files.set_layout(oid, &owner);
+        }
         files.insert(PathBuf::from(row.get::<_, String>(1)), owner);
     }
     files.cover("global".into());

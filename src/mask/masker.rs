@@ -17,6 +17,7 @@ use super::prf::{Batch, Prf};
 use super::spec::MaskSpec;
 use super::subject::Subject;
 use super::username::Username;
+use super::witness::{NoWitness, Witness};
 use super::{fixed, locale, shift, support};
 use crate::datum::text::{of_name, unpadded};
 use crate::datum::{DatumError, Encoding, EnumLabels, Literal, ValueType, integer as stored};
@@ -353,25 +354,25 @@ impl Masker<'_> {
             return self.apply_by_row(value);
         }
         let whole = 0..value.len();
-        self.apply_all(value, &[whole], Range::clone, |_| {}).map_err(|(_, error)| error)
+        self.apply_all(value, &[whole], Range::clone, &mut NoWitness).map_err(|(_, error)| error)
     }
 
     /// Masks many stored values in place, those at `range` of each of `values` in `bytes`: many at
     /// once cost half as much as one by one. On an error, with the number of the value that it is
-    /// about, some are masked and some are not. `original` is shown the values, but not those that
+    /// about, some are masked and some are not. `witness` is shown the values, but not those that
     /// were seen a moment ago.
     pub fn apply_all<T>(
         &mut self,
         bytes: &mut [u8],
         values: &[T],
         range: impl Fn(&T) -> Range<usize>,
-        original: impl FnMut(&[u8]),
+        witness: &mut impl Witness,
     ) -> Result<(), (usize, DatumError)> {
         let Masker { memory, hand, batch, .. } = self;
         match memory {
-            Memory::Words(words) => words.apply_all(hand, batch, bytes, values, range, original),
+            Memory::Words(words) => words.apply_all(hand, batch, bytes, values, range, witness),
             Memory::Numbers(numbers) => {
-                numbers.apply_all(hand, batch, bytes, values, range, original)
+                numbers.apply_all(hand, batch, bytes, values, range, witness)
             }
         }
     }
@@ -396,7 +397,7 @@ impl<const N: usize> Remembering<N> {
         bytes: &mut [u8],
         values: &[T],
         range: impl Fn(&T) -> Range<usize>,
-        mut original: impl FnMut(&[u8]),
+        witness: &mut impl Witness,
     ) -> Result<(), (usize, DatumError)> {
         let Remembering { memo, waiting } = self;
         let mask = hand.mask;
@@ -413,7 +414,7 @@ impl<const N: usize> Remembering<N> {
                 Some(Err(vacancy)) => vacancy,
                 None => None,
             };
-            original(value);
+            witness.original(mask.value_type, value);
             let seeded =
                 mask.push_input(&mask.prf, value, batch).map_err(|error| (number, error))?;
             waiting.push(Waiting { number, seeded, vacancy });
@@ -425,6 +426,7 @@ impl<const N: usize> Remembering<N> {
             if let Some(value) = value.map_err(|error| (number, error))? {
                 let seed = if seeded { seeds.next() } else { None };
                 hand.mask(value, seed).map_err(|error| (number, error))?;
+                witness.output(mask.value_type, value);
                 if let (Some(memo), Some(vacancy)) = (&mut *memo, vacancy) {
                     memo.remember(vacancy, value);
                 }

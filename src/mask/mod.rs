@@ -72,6 +72,7 @@ mod unique;
 mod url;
 mod username;
 mod uuid;
+mod witness;
 mod words;
 mod zero;
 
@@ -90,3 +91,4 @@ pub(crate) use subject::{
 };
 pub use subject::{is_subject_type, shift_is_injective};
 pub use support::{check_options, is_injective, suited_masks, supports};
+pub use witness::{NoWitness, Witness};

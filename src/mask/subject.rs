@@ -11,6 +11,7 @@ use super::masker::{Kind, Mask, Masker};
 use super::persona::Names;
 use super::prf::Prf;
 use super::spec::MaskSpec;
+use super::witness::Witness;
 use crate::datum::numeric::{self, Header};
 use crate::datum::text::{of_name, unpadded};
 use crate::datum::{DatumError, Encoding, ValueType, integer};
@@ -191,18 +192,19 @@ impl Masker<'_> {
         values: &[T],
         range: impl Fn(&T) -> Range<usize>,
         context: impl Fn(usize) -> (Option<&'s [u8]>, Option<Names>),
-        mut original: impl FnMut(&[u8]),
+        witness: &mut impl Witness,
     ) -> Result<(), (usize, DatumError)> {
         for (number, value) in values.iter().enumerate() {
             let value = bytes.get_mut(range(value)).unwrap_or_default();
             let mask = self.hand.mask;
             if let Some(part) = mask.masked_part(value).map_err(|error| (number, error))? {
-                original(part);
+                witness.original(mask.value_type, part);
             }
             let (subject, names) = context(number);
             self.set_subject(subject);
             self.names = names;
             self.apply(value).map_err(|error| (number, error))?;
+            witness.output(mask.value_type, value);
         }
         self.set_subject(None);
         self.names = None;
@@ -217,7 +219,7 @@ impl Masker<'_> {
         values: &[T],
         range: impl Fn(&T) -> Range<usize>,
         subject: impl Fn(usize) -> Option<&'s [u8]>,
-        mut original: impl FnMut(&[u8]),
+        witness: &mut impl Witness,
     ) -> Result<(), (usize, DatumError)> {
         let mask = self.hand.mask;
         self.batch.clear();
@@ -228,10 +230,11 @@ impl Masker<'_> {
         for (number, value) in values.iter().enumerate() {
             let value = bytes.get_mut(range(value)).unwrap_or_default();
             if let Some(part) = mask.masked_part(value).map_err(|error| (number, error))? {
-                original(part);
+                witness.original(mask.value_type, part);
             }
             self.subject = subject(number).and_then(|_| seeds.next());
             self.apply(value).map_err(|error| (number, error))?;
+            witness.output(mask.value_type, value);
         }
         self.subject = None;
         Ok(())
@@ -241,6 +244,7 @@ impl Masker<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mask::NoWitness;
     use crate::datum::EnumLabels;
     use crate::datum::numeric::{Decimal, encode};
     use crate::mask::MaskKey;
@@ -368,7 +372,7 @@ mod tests {
             let mut masker = mask.masker();
             let subject = |at: usize| subjects[at].as_deref();
             masker
-                .apply_all_by_subject(&mut bytes, &ranges, Range::clone, subject, |_| {})
+                .apply_all_by_subject(&mut bytes, &ranges, Range::clone, subject, &mut NoWitness)
                 .unwrap();
             for (subject, range) in subjects.iter().zip(ranges) {
                 assert_eq!(bytes[range], alone(subject.as_deref()), "{name} {subject:?}");

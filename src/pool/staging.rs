@@ -57,6 +57,11 @@ impl Staging {
         self.dir.join("private")
     }
 
+    /// Where a run keeps what is too much for its memory; not part of the snapshot.
+    pub(crate) fn scratch_dir(&self) -> PathBuf {
+        self.dir.join("scratch")
+    }
+
     /// How the pool shares blocks.
     pub(crate) fn driver(&self) -> &dyn Driver {
         self.pool.driver.as_ref()
@@ -96,11 +101,13 @@ impl Staging {
             });
         }
         let private = self.private_dir();
-        match fs::remove_dir_all(&private) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &private)(error));
+        for dir in [private, self.scratch_dir()] {
+            match fs::remove_dir_all(&dir) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &dir)(error));
+                }
+                _ => (),
             }
-            _ => (),
         }
         let driver = Arc::clone(&self.pool.driver);
         let volume = self.volume();

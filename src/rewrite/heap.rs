@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::by_row::{Row, attribute_of};
-use super::packed::Packer;
+use super::packed::{Packer, unpack};
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
-use super::sample::Sampler;
 use super::structured::StructuredColumn;
 use crate::datum::{DatumError, ValueType};
-use crate::mask::{Masker, Names};
+use crate::fingerprint::Notes;
+use crate::mask::{Masker, Names, Witness};
 use crate::page::{
     Attribute, Block, PageError, Storage, ToastPointer, TupleEnd, VarlenaForm, walk_attributes,
 };
@@ -18,6 +18,8 @@ use crate::plan::RelationPlan;
 /// What happens to one attribute, with the state that doing it needs.
 pub(super) enum Column<'m> {
     Keep,
+    /// Kept by a condition, in a column that is masked otherwise.
+    KeepBeside(Box<KeptBeside<'m>>),
     Zero,
     Mask(Box<MaskedColumn<'m>>),
     Structured(Box<StructuredColumn<'m>>),
@@ -42,7 +44,7 @@ impl Column<'_> {
                 value.fill(0);
                 Ok(0)
             }
-            Column::Keep => Err(DatumError("a kept column's value is to be masked")),
+            Column::Keep | Column::KeepBeside(_) => Err(DatumError("a kept column's value is to be masked")),
         }
     }
 
@@ -54,7 +56,16 @@ impl Column<'_> {
                 column.masker.set_names(names.cloned());
             }
             Column::Structured(column) => column.set_subject(subject),
-            Column::Keep | Column::Zero => {}
+            Column::Keep | Column::KeepBeside(_) | Column::Zero => {}
+        }
+    }
+
+    /// Takes down a value as it is in the end, where that is not what the mask made of it.
+    pub(super) fn note_output(&mut self, value: &[u8]) {
+        match self {
+            Column::Mask(column) => column.notes.output(column.value_type, value),
+            Column::Structured(column) => column.note_output(value),
+            Column::Keep | Column::KeepBeside(_) | Column::Zero => {}
         }
     }
 
@@ -63,8 +74,31 @@ impl Column<'_> {
         match self {
             Column::Mask(column) => column.masker.is_utf8(),
             Column::Structured(column) => column.is_utf8(),
-            Column::Keep | Column::Zero => true,
+            Column::Keep | Column::KeepBeside(_) | Column::Zero => true,
         }
+    }
+}
+
+/// What takes down values that stay by a condition: the audit may find them where masked ones are.
+pub(super) struct KeptBeside<'m> {
+    pub(super) notes: Notes<'m>,
+    /// The type of the column's values, unless they have parts.
+    pub(super) value_type: Option<ValueType>,
+}
+
+impl KeptBeside<'_> {
+    fn note(&mut self, value: &[u8]) {
+        match self.value_type {
+            Some(value_type) => self.notes.output(value_type, value),
+            None => self.notes.whole_output(value),
+        }
+    }
+
+    fn note_packed(&mut self, tcinfo: u32, stream: &[u8]) -> Result<(), DatumError> {
+        let mut raw = Vec::new();
+        unpack(tcinfo, stream, &mut raw)?;
+        self.note(&raw);
+        Ok(())
     }
 }
 
@@ -72,7 +106,7 @@ impl Column<'_> {
 pub(super) struct MaskedColumn<'m> {
     masker: Masker<'m>,
     value_type: ValueType,
-    sampler: Sampler,
+    notes: Notes<'m>,
     values: Vec<Value>,
     /// Whose they are, by the value's number.
     subjects: Vec<Option<Range<usize>>>,
@@ -96,11 +130,11 @@ impl Value {
 }
 
 impl<'m> MaskedColumn<'m> {
-    pub(super) fn new(masker: Masker<'m>, value_type: ValueType, sampler: Sampler) -> Self {
+    pub(super) fn new(masker: Masker<'m>, value_type: ValueType, notes: Notes<'m>) -> Self {
         MaskedColumn {
             masker,
             value_type,
-            sampler,
+            notes,
             values: Vec::new(),
             subjects: Vec::new(),
             bytes: Vec::new(),
@@ -124,15 +158,16 @@ impl<'m> MaskedColumn<'m> {
 
     /// Masks one value that is not plain on a page.
     fn mask_value(&mut self, value: &mut [u8]) -> Result<(), DatumError> {
-        let MaskedColumn { masker, value_type, sampler, .. } = self;
+        let MaskedColumn { masker, value_type, notes, .. } = self;
         let whole = 0..value.len();
-        sampler.count(*value_type, std::iter::once(value.len()));
+        notes.count(*value_type, std::iter::once(value.len()));
         if masker.has_context() {
-            sampler.offer(*value_type, value);
-            return masker.apply(value);
+            notes.original(*value_type, value);
+            masker.apply(value)?;
+            notes.output(*value_type, value);
+            return Ok(());
         }
-        let original = |value: &[u8]| sampler.offer(*value_type, value);
-        masker.apply_all(value, &[whole], Range::clone, original).map_err(|(_, error)| error)
+        masker.apply_all(value, &[whole], Range::clone, notes).map_err(|(_, error)| error)
     }
 
     /// See [`Masker::smallest_domain`].
@@ -140,23 +175,17 @@ impl<'m> MaskedColumn<'m> {
         self.masker.smallest_domain()
     }
 
-    /// The type of its values, and the sample of them.
-    pub(super) fn into_sampler(self) -> (ValueType, Sampler) {
-        (self.value_type, self.sampler)
-    }
-
     /// Masks the values collected on a page.
     fn page_end(&mut self, out: &mut Block) -> Result<u64, (u16, DatumError)> {
-        let MaskedColumn { masker, value_type, sampler, values, subjects, bytes, names } = self;
-        let original = |value: &[u8]| sampler.offer(*value_type, value);
+        let MaskedColumn { masker, value_type, notes, values, subjects, bytes, names } = self;
         let subject = |number: usize| bytes.get(subjects.get(number)?.clone()?);
         let masked = if !names.is_empty() {
             let context = |number| (subject(number), names.get(number).cloned().flatten());
-            masker.apply_each(out, values, Value::range, context, original)
+            masker.apply_each(out, values, Value::range, context, notes)
         } else if subjects.is_empty() {
-            masker.apply_all(out, values, Value::range, original)
+            masker.apply_all(out, values, Value::range, notes)
         } else {
-            masker.apply_all_by_subject(out, values, Value::range, subject, original)
+            masker.apply_all_by_subject(out, values, Value::range, subject, notes)
         };
         masked.map_err(|(number, error)| {
             (values.get(number).map_or(0, |value| value.line_pointer), error)
@@ -164,7 +193,7 @@ impl<'m> MaskedColumn<'m> {
         subjects.clear();
         bytes.clear();
         names.clear();
-        sampler.count(*value_type, values.iter().map(|value| value.range().len()));
+        notes.count(*value_type, values.iter().map(|value| value.range().len()));
         let masked = values.len() as u64;
         values.clear();
         Ok(masked)
@@ -219,8 +248,18 @@ impl<'m> HeapRewriter<'m> {
         let Some(column) = self.columns.get_mut(slot) else {
             return Err(DatumError("a TOAST value belongs to no column"));
         };
-        if matches!(column, Column::Keep) {
-            return Ok(());
+        match column {
+            Column::Keep => return Ok(()),
+            Column::KeepBeside(kept) => {
+                match stored.split_first_chunk().filter(|_| compressed) {
+                    Some((tcinfo, stream)) => {
+                        kept.note_packed(u32::from_le_bytes(*tcinfo), stream)?;
+                    }
+                    None => kept.note(stored),
+                }
+                return Ok(());
+            }
+            _ => {}
         }
         column.set_context(None, None);
         self.values_masked += if compressed {
@@ -262,9 +301,20 @@ impl TupleRewriter for HeapRewriter<'_> {
         walk_attributes(raw, storage, |attribute| {
             let slot = row.as_ref().map_or(attribute.index, |row| row.slot(attribute.index));
             match columns.get_mut(slot) {
-                Some(Column::Keep) if slot != attribute.index => {
-                    if attribute.varlena.is_some_and(|it| it.form == VarlenaForm::OnDisk) {
-                        masked_toast.push((toast_pointer(raw, &attribute)?, slot as u16));
+                Some(Column::KeepBeside(kept)) => {
+                    let value = raw.get(payload(&attribute)).unwrap_or_default();
+                    match attribute.varlena.map(|varlena| varlena.form) {
+                        Some(VarlenaForm::OnDisk) => {
+                            masked_toast.push((toast_pointer(raw, &attribute)?, slot as u16));
+                        }
+                        Some(VarlenaForm::Compressed) => kept
+                            .note_packed(raw_tcinfo(raw, &attribute), value)
+                            .map_err(|error| Fault::Unsupported {
+                                what: error.0,
+                                attribute: attribute.index,
+                                line_pointer,
+                            })?,
+                        _ => kept.note(value),
                     }
                     return Ok(());
                 }
@@ -351,7 +401,7 @@ impl TupleRewriter for HeapRewriter<'_> {
                                 .apply(value, &mut Vec::new())
                                 .map_err(|error| unsupported(error.0))?;
                         }
-                        Column::Keep | Column::Zero => {}
+                        Column::Keep | Column::KeepBeside(_) | Column::Zero => {}
                     }
                 }
             }

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::pass::{Pass, Target, Task, Workspace, in_parallel, tasks};
 use super::relation::{HeapWorker, MissingWorker, Relation, Totals};
-use super::sample::{ColumnOriginals, sample_size};
 use super::structured;
 use super::toast::ToastRewriter;
 use super::toast_values::ToastValues;
 use crate::cluster::ControlFile;
 use crate::error::{Error, Result};
+use crate::fingerprint::{Collector, ColumnName, Gathered, Limits};
 use crate::mask::MaskKey;
-use crate::plan::{DatabasePlan, MaskPlan};
+use crate::plan::MaskPlan;
 use crate::progress::{Cancel, Progress};
 
 /// What to rewrite, and with what.
@@ -29,6 +29,11 @@ pub struct RewriteJob<'a> {
     pub plan: &'a MaskPlan,
     /// The key.
     pub key: &'a MaskKey,
+    /// Where fingerprints go that don't fit into memory: a directory outside of the data, made if
+    /// it is needed,
+    pub scratch: &'a Path,
+    /// and how many fit.
+    pub limits: Limits,
     /// Threads; 0 for as many as there are cores.
     pub threads: usize,
     /// Stops the work.
@@ -38,7 +43,7 @@ pub struct RewriteJob<'a> {
 }
 
 /// What was rewritten. Pages of TOAST tables and catalogs count too.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RewriteReport {
     /// Values that went through a mask.
     pub values_masked: u64,
@@ -46,8 +51,8 @@ pub struct RewriteReport {
     pub pages_scanned: u64,
     /// Pages that changed.
     pub pages_rewritten: u64,
-    /// Original values for the audit, by masked column.
-    pub originals: Vec<ColumnOriginals>,
+    /// Fingerprints of all values, for the audit.
+    pub fingerprints: Gathered,
     /// Columns with values that a permutation hides among few.
     pub small_domains: Vec<SmallDomain>,
 }
@@ -74,8 +79,8 @@ impl SmallDomain {
 impl RewriteJob<'_> {
     /// Rewrites every planned relation. After an error the data directory is good for nothing.
     pub fn run(&self) -> Result<RewriteReport> {
-        let columns: usize = self.plan.databases.iter().map(DatabasePlan::masked_columns).sum();
-        let sample_size = sample_size(columns);
+        let collector = Collector::new(self.key, self.scratch, self.limits);
+        let mut columns = Vec::new();
         let mut relations = Vec::new();
         for database in &self.plan.databases {
             for plan in &database.relations {
@@ -84,11 +89,18 @@ impl RewriteJob<'_> {
                     plan,
                     self.pgdata,
                     self.key,
-                    sample_size,
+                    &collector,
+                    columns.len() as u32,
                 )?);
+                columns.extend(plan.attributes.iter().map(|attribute| ColumnName {
+                    database: database.name.clone(),
+                    table: format!("{}.{}", plan.schema, plan.name),
+                    column: attribute.name.clone(),
+                }));
             }
         }
-        let relations = relations.as_slice();
+        let compiled = relations;
+        let relations = compiled.as_slice();
         let (mut heap, mut toast, mut missing) = (Vec::new(), Vec::new(), Vec::new());
         for (index, Relation { plan, .. }) in relations.iter().enumerate() {
             heap.extend(self.tasks(index, &plan.path)?);
@@ -150,7 +162,18 @@ impl RewriteJob<'_> {
         let unknown = totals.unknown_paths.lock().unwrap_or_else(PoisonError::into_inner);
         structured::refuse_unknown_paths(relations, &unknown)?;
         drop(unknown);
-        Ok(report(relations, totals, &pass))
+        let smallest = totals.smallest_domains.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let small_domains = small_domains(relations, smallest);
+        drop(targets);
+        drop(compiled);
+        Ok(RewriteReport {
+            fingerprints: collector.gather(columns, &threads)?,
+            small_domains,
+            values_masked: totals.values_masked.into_inner(),
+            pages_scanned: load(&pass.pages_scanned),
+            // A TOAST page whose holes were zeroed and whose chunks were masked counted twice.
+            pages_rewritten: load(&pass.pages_rewritten).min(load(&pass.pages_scanned)),
+        })
     }
 
     /// One relation's TOAST table: what nobody refers to is zeroed, then masked values are masked.
@@ -222,31 +245,6 @@ fn small_domains(
     small.collect()
 }
 
-fn report(relations: &[Relation<'_>], totals: Totals, pass: &Pass<'_>) -> RewriteReport {
-    let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-    let samplers = totals.samplers.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let originals =
-        samplers.into_iter().filter_map(|((relation, attribute, value_type), sampler)| {
-            let Relation { database, plan, .. } = relations.get(relation)?;
-            let attribute = plan.attributes.get(attribute)?;
-            let (values, unsearchable, sample) = sampler.into_parts();
-            Some(ColumnOriginals {
-                database: database.name.clone(),
-                table: format!("{}.{}", plan.schema, plan.name),
-                column: attribute.name.clone(),
-                value_type,
-                values,
-                unsearchable,
-                sample,
-            })
-        });
-    let smallest = totals.smallest_domains.into_inner().unwrap_or_else(PoisonError::into_inner);
-    RewriteReport {
-        originals: originals.collect(),
-        small_domains: small_domains(relations, smallest),
-        values_masked: totals.values_masked.into_inner(),
-        pages_scanned: load(&pass.pages_scanned),
-        // A TOAST page whose holes were zeroed and whose chunks were masked counted twice.
-        pages_rewritten: load(&pass.pages_rewritten).min(load(&pass.pages_scanned)),
-    }
+fn load(count: &AtomicU64) -> u64 {
+    count.load(Ordering::Relaxed)
 }

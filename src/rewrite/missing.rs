@@ -7,7 +7,8 @@ use std::collections::HashMap;
 
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use crate::datum::ValueType;
-use crate::mask::ColumnMasker;
+use crate::fingerprint::Notes;
+use crate::mask::{ColumnMasker, Witness};
 use crate::page::{PageError, Storage, TupleEnd, Varlena, VarlenaForm, walk_attributes};
 
 /// `ArrayType` of one dimension behind its varlena header: `ndim`, `dataoffset`, `elemtype`, the
@@ -18,8 +19,7 @@ const ARRAY_HEADER: usize = 20;
 pub(super) struct MissingColumn<'m> {
     pub(super) masker: ColumnMasker<'m>,
     pub(super) storage: Storage,
-    /// Its missing values, as they were: those of parts, where it has parts.
-    pub(super) constants: Vec<(ValueType, Box<[u8]>)>,
+    pub(super) notes: Notes<'m>,
 }
 
 /// Rewrites the tuples of one database's `pg_attribute`.
@@ -82,15 +82,32 @@ impl TupleRewriter for MissingRewriter<'_> {
                 let value = element
                     .get_mut(value)
                     .ok_or(PageError::new("attmissingval is shorter than its element"))?;
-                let MissingColumn { masker, constants, .. } = column;
-                let mut original = |value_type, value: &[u8]| {
-                    self.values_masked += 1;
-                    constants.push((value_type, value.into()));
-                };
-                masker.apply(value, &mut original).map_err(|error| unsupported(error.0))?;
+                let MissingColumn { masker, notes, .. } = column;
+                let mut constants = Constants { notes, masked: 0 };
+                masker.apply(value, &mut constants).map_err(|error| unsupported(error.0))?;
+                self.values_masked += constants.masked;
+                notes.whole_output(value);
                 ranges.allow(offset + range.start, offset + range.end);
             }
             Ok(())
         })
+    }
+}
+
+/// Takes down missing values. They usually stand in the column's `DEFAULT` too, so that finding one
+/// proves nothing: they are set apart, as if they were output.
+struct Constants<'p, 'm> {
+    notes: &'p mut Notes<'m>,
+    masked: u64,
+}
+
+impl Witness for Constants<'_, '_> {
+    fn original(&mut self, value_type: ValueType, value: &[u8]) {
+        self.masked += 1;
+        self.notes.output(value_type, value);
+    }
+
+    fn output(&mut self, value_type: ValueType, value: &[u8]) {
+        self.notes.output(value_type, value);
     }
 }

@@ -11,11 +11,9 @@ mod packed;
 mod page;
 mod pass;
 mod relation;
-mod sample;
 mod structured;
 mod toast;
 mod toast_values;
 mod visibility;
 
 pub use job::{RewriteJob, RewriteReport, SmallDomain};
-pub use sample::{ColumnOriginals, SAMPLE_PER_COLUMN};

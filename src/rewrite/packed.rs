@@ -74,13 +74,14 @@ impl Packer {
     /// Packs what was unpacked in exactly `size` bytes.
     fn pack(
         &mut self,
-        column: &Column<'_>,
+        column: &mut Column<'_>,
         method: Method,
         size: usize,
         packed: &mut Vec<u8>,
     ) -> Result<(), DatumError> {
         let Packer { raw, text, .. } = self;
         let fits = fit_parts(method, raw, text, size, column.is_utf8(), packed);
+        column.note_output(raw);
         give_back(raw);
         if !fits || packed.len() != size {
             return Err(DatumError("the masked value does not compress to the original's size"));

@@ -1,20 +1,19 @@
 //! A planned relation on one thread: its masks, and what the threads add up.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::by_row::{Row, attribute_of};
-use super::heap::{Column, HeapRewriter, MaskedColumn};
+use super::heap::{Column, HeapRewriter, KeptBeside, MaskedColumn};
 use super::missing::{MissingColumn, MissingRewriter};
 use super::pass::{Target, Workspace};
-use super::sample::Sampler;
 use super::structured::StructuredColumn;
 use super::toast::References;
 use crate::datum::ValueType;
 use crate::error::{Error, Result};
+use crate::fingerprint::Collector;
 use crate::mask::{ColumnMask, Mask, MaskKey, UnknownPaths};
 use crate::page::Storage;
 use crate::plan::{Action, DatabasePlan, MissingValuesPlan, RelationPlan, StorageKind};
@@ -28,34 +27,22 @@ pub(super) struct Relation<'a> {
     /// Of attributes with a condition, in their order: what is done where it is not true.
     otherwise: Vec<Option<ColumnMask<Mask>>>,
     pgdata: &'a Path,
-    /// Original values to draw per masked column.
-    sample_size: usize,
+    /// Takes down its values,
+    collector: &'a Collector,
+    /// of columns whose numbers start here.
+    first_column: u32,
 }
 
 /// What the threads add up.
 #[derive(Default)]
 pub(super) struct Totals {
     pub(super) values_masked: AtomicU64,
-    /// By relation, attribute and the type of the values, of which structured ones have many.
-    pub(super) samplers: Mutex<BTreeMap<(usize, usize, ValueType), Sampler>>,
     /// By relation and attribute: paths that no rule names.
     pub(super) unknown_paths: Mutex<BTreeMap<(usize, usize), UnknownPaths>>,
     /// By relation and attribute: the smallest domain that a permutation had for a value.
     pub(super) smallest_domains: Mutex<BTreeMap<(usize, usize), u64>>,
     /// By relation: the TOAST values that its attributes refer to.
     pub(super) references: Mutex<BTreeMap<usize, References>>,
-}
-
-impl Totals {
-    fn absorb(&self, relation: usize, attribute: usize, of: ValueType, sampler: Sampler) {
-        let mut all = self.samplers.lock().unwrap_or_else(PoisonError::into_inner);
-        match all.entry((relation, attribute, of)) {
-            Entry::Occupied(mut drawn) => drawn.get_mut().absorb(&sampler),
-            Entry::Vacant(vacant) => {
-                vacant.insert(sampler);
-            }
-        }
-    }
 }
 
 impl Totals {
@@ -81,7 +68,8 @@ impl<'a> Relation<'a> {
         plan: &'a RelationPlan,
         pgdata: &'a Path,
         key: &MaskKey,
-        sample_size: usize,
+        collector: &'a Collector,
+        first_column: u32,
     ) -> Result<Relation<'a>> {
         let storage = plan.attributes.iter().map(|attribute| layout(attribute.storage));
         let masks = plan.attributes.iter().map(|attribute| match &attribute.action {
@@ -99,7 +87,8 @@ impl<'a> Relation<'a> {
             plan,
             storage: storage.collect::<Result<_>>()?,
             masks: masks.collect::<Result<_>>()?,
-            sample_size,
+            collector,
+            first_column,
         })
     }
 
@@ -120,26 +109,49 @@ impl<'a> Relation<'a> {
     }
 
     fn rewriter(&self) -> HeapRewriter<'_> {
-        let columns = self.plan.attributes.iter().zip(&self.masks);
-        let columns = columns.map(|(attribute, mask)| match attribute.action {
+        let columns = self.plan.attributes.iter().zip(&self.masks).enumerate();
+        let columns = columns.map(|(index, (attribute, mask))| match attribute.action {
             Action::Zero => Column::Zero,
-            _ => self.column(mask.as_ref()),
+            _ => self.column(index, mask.as_ref()),
         });
-        let otherwise = self.otherwise.iter().map(|mask| self.column(mask.as_ref()));
+        let slots = (self.plan.attributes.len()..).zip(&self.otherwise);
+        let otherwise = slots.map(|(slot, mask)| {
+            let attribute = attribute_of(self.plan, slot);
+            match mask {
+                Some(_) => self.column(attribute, mask.as_ref()),
+                None => Column::KeepBeside(Box::new(KeptBeside {
+                    notes: self.collector.notes(self.column_number(attribute)),
+                    value_type: self.value_type(attribute),
+                })),
+            }
+        });
         let columns = columns.chain(otherwise).collect();
         let row = Row::new(self.plan, &self.masks, self.pgdata);
         HeapRewriter::new(self.plan, self.storage.clone(), columns, row)
     }
 
-    fn column<'m>(&self, mask: Option<&'m ColumnMask<Mask>>) -> Column<'m> {
+    /// The number of a column in fingerprints.
+    fn column_number(&self, attribute: usize) -> u32 {
+        self.first_column + attribute as u32
+    }
+
+    /// The type of a column's values, unless they have parts.
+    fn value_type(&self, attribute: usize) -> Option<ValueType> {
+        match self.masks.get(attribute) {
+            Some(Some(ColumnMask::Value(mask))) => Some(mask.value_type()),
+            _ => None,
+        }
+    }
+
+    fn column<'m>(&'m self, attribute: usize, mask: Option<&'m ColumnMask<Mask>>) -> Column<'m> {
+        let notes = || self.collector.notes(self.column_number(attribute));
         match mask {
             Some(ColumnMask::Value(mask)) => {
-                let sampler = Sampler::new(self.sample_size);
                 let masker = mask.masker();
-                Column::Mask(Box::new(MaskedColumn::new(masker, mask.value_type(), sampler)))
+                Column::Mask(Box::new(MaskedColumn::new(masker, mask.value_type(), notes())))
             }
             Some(mask) => {
-                Column::Structured(Box::new(StructuredColumn::new(mask.masker(), self.sample_size)))
+                Column::Structured(Box::new(StructuredColumn::new(mask.masker(), notes())))
             }
             None => Column::Keep,
         }
@@ -210,18 +222,13 @@ impl<'a> HeapWorker<'a> {
             match column {
                 Column::Mask(column) => {
                     self.totals.absorb_domain(relation, attribute, column.smallest_domain());
-                    let (value_type, sampler) = column.into_sampler();
-                    self.totals.absorb(relation, attribute, value_type, sampler);
                 }
                 Column::Structured(mut column) => {
                     self.totals.absorb_domain(relation, attribute, column.smallest_domain());
-                    let (samplers, unknown) = column.into_parts();
-                    for (value_type, sampler) in samplers {
-                        self.totals.absorb(relation, attribute, value_type, sampler);
-                    }
+                    let unknown = column.into_unknown_paths();
                     self.totals.absorb_unknown(relation, attribute, unknown);
                 }
-                Column::Keep | Column::Zero => {}
+                Column::Keep | Column::KeepBeside(_) | Column::Zero => {}
             }
         }
     }
@@ -263,7 +270,7 @@ impl<'a> MissingWorker<'a> {
                     let column = MissingColumn {
                         masker: mask.masker(),
                         storage: layout(attribute.storage)?,
-                        constants: Vec::new(),
+                        notes: relation.collector.notes(relation.column_number(index)),
                     };
                     columns.insert(place, column);
                 }
@@ -288,13 +295,6 @@ impl Drop for MissingWorker<'_> {
         self.totals.values_masked.fetch_add(masked, Ordering::Relaxed);
         for (place, column) in self.rewriter.columns.drain() {
             if let Some(place) = self.places.get(&place) {
-                let mut all = self.totals.samplers.lock().unwrap_or_else(PoisonError::into_inner);
-                for (value_type, constant) in column.constants {
-                    if let Some(sampler) = all.get_mut(&(place.0, place.1, value_type)) {
-                        sampler.exclude(&[constant]);
-                    }
-                }
-                drop(all);
                 let unknown = column.masker.into_unknown_paths();
                 self.totals.absorb_unknown(place.0, place.1, unknown);
             }

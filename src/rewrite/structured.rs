@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::relation::Relation;
-use super::sample::Sampler;
 use crate::datum::{DatumError, ValueType};
 use crate::error::{Error, Refusal, Result};
-use crate::mask::{ColumnMasker, UnknownPaths};
+use crate::fingerprint::Notes;
+use crate::mask::{ColumnMasker, UnknownPaths, Witness};
 
-/// A masked column whose values have parts, on one thread: a sample for each type of part.
+/// A masked column whose values have parts, on one thread.
 pub(super) struct StructuredColumn<'m> {
     masker: ColumnMasker<'m>,
-    sample_size: usize,
-    samplers: BTreeMap<ValueType, Sampler>,
+    notes: Notes<'m>,
 }
 
 impl<'m> StructuredColumn<'m> {
-    pub(super) fn new(masker: ColumnMasker<'m>, sample_size: usize) -> StructuredColumn<'m> {
-        StructuredColumn { masker, sample_size, samplers: BTreeMap::new() }
+    pub(super) fn new(masker: ColumnMasker<'m>, notes: Notes<'m>) -> StructuredColumn<'m> {
+        StructuredColumn { masker, notes }
     }
 
     /// Masks a stored value in place. Counts the parts masked; `text` gets those that are text
@@ -28,16 +27,17 @@ impl<'m> StructuredColumn<'m> {
         value: &mut [u8],
         text: &mut Vec<Range<usize>>,
     ) -> Result<u64, DatumError> {
-        let StructuredColumn { masker, sample_size, samplers } = self;
-        let mut masked = 0;
-        let mut original = |value_type: ValueType, part: &[u8]| {
-            masked += 1;
-            let sampler = samplers.entry(value_type).or_insert_with(|| Sampler::new(*sample_size));
-            sampler.offer(value_type, part);
-            sampler.count(value_type, std::iter::once(part.len()));
-        };
-        masker.apply_noting(value, &mut original, text)?;
+        let StructuredColumn { masker, notes } = self;
+        let mut parts = Parts { notes, masked: 0 };
+        masker.apply_noting(value, &mut parts, text)?;
+        let masked = parts.masked;
+        notes.whole_output(value);
         Ok(masked)
+    }
+
+    /// Takes down a value as it is in the end.
+    pub(super) fn note_output(&mut self, value: &[u8]) {
+        self.notes.whole_output(value);
     }
 
     /// Whose the values are from now on.
@@ -55,9 +55,27 @@ impl<'m> StructuredColumn<'m> {
         self.masker.smallest_domain()
     }
 
-    /// Its samples, and paths that no rule names.
-    pub(super) fn into_parts(self) -> (BTreeMap<ValueType, Sampler>, UnknownPaths) {
-        (self.samplers, self.masker.into_unknown_paths())
+    /// Paths that no rule names.
+    pub(super) fn into_unknown_paths(self) -> UnknownPaths {
+        self.masker.into_unknown_paths()
+    }
+}
+
+/// Counts parts, and takes them down.
+struct Parts<'p, 'm> {
+    notes: &'p mut Notes<'m>,
+    masked: u64,
+}
+
+impl Witness for Parts<'_, '_> {
+    fn original(&mut self, value_type: ValueType, part: &[u8]) {
+        self.masked += 1;
+        self.notes.count(value_type, std::iter::once(part.len()));
+        self.notes.original(value_type, part);
+    }
+
+    fn output(&mut self, value_type: ValueType, part: &[u8]) {
+        self.notes.output(value_type, part);
     }
 }
 

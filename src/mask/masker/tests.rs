@@ -26,8 +26,8 @@ fn many_at_once_are_masked_like_one_by_one() {
         .collect();
     let mut seen = Vec::new();
     let mut masker = mask.masker();
-    let original = |value: &[u8]| seen.push(value.to_vec());
-    masker.apply_all(&mut bytes, &ranges, Range::clone, original).unwrap();
+    let mut original = |_: ValueType, value: &[u8]| seen.push(value.to_vec());
+    masker.apply_all(&mut bytes, &ranges, Range::clone, &mut original).unwrap();
     for (name, range) in names.iter().zip(ranges) {
         let mut alone = name.as_bytes().to_vec();
         mask.masker().apply(&mut alone).unwrap();

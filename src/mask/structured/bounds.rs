@@ -18,8 +18,22 @@ pub(super) fn mask_bounds(
     watch: &mut Watch<'_>,
 ) -> Result<(), DatumError> {
     for bound in bounds {
-        (watch.original)(masker.value_type(), value.get(bound.data.clone()).unwrap_or_default());
+        let data = value.get(bound.data.clone()).unwrap_or_default();
+        watch.witness.original(masker.value_type(), data);
     }
+    mask_in_order(value, bounds, masker)?;
+    for bound in bounds {
+        let data = value.get(bound.data.clone()).unwrap_or_default();
+        watch.witness.output(masker.value_type(), data);
+    }
+    Ok(())
+}
+
+fn mask_in_order(
+    value: &mut [u8],
+    bounds: &[Stored],
+    masker: &mut Masker<'_>,
+) -> Result<(), DatumError> {
     if masker.value_type() == ValueType::Numeric {
         return mask_numeric(value, bounds, masker);
     }

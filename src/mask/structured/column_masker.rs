@@ -11,7 +11,7 @@ use crate::datum::{
     DatumError, ValueType, array, composite, hstore, json, jsonb, range, tsvector, xml,
 };
 use crate::error::Result as MaskResult;
-use crate::mask::{Mask, MaskKey, Masker};
+use crate::mask::{Mask, MaskKey, Masker, Witness};
 
 impl ColumnMask {
     /// Compiles every mask in it.
@@ -61,14 +61,14 @@ impl fmt::Debug for ColumnMasker<'_> {
 
 impl ColumnMasker<'_> {
     /// Masks one stored value in place: the bytes behind its varlena header, or all of a value of
-    /// fixed width. Tells `original` of each part's value before that is masked. On an error some
-    /// parts are masked and some are not.
+    /// fixed width. Tells `witness` of each part's value before and after it is masked. On an error
+    /// some parts are masked and some are not.
     pub fn apply(
         &mut self,
         value: &mut [u8],
-        original: &mut dyn FnMut(ValueType, &[u8]),
+        witness: &mut dyn Witness,
     ) -> Result<(), DatumError> {
-        self.apply_noting(value, original, &mut Vec::new())
+        self.apply_noting(value, witness, &mut Vec::new())
     }
 
     /// The same. `texts` gets the ranges of `value` that hold text for which any other of the same
@@ -76,12 +76,12 @@ impl ColumnMasker<'_> {
     pub(crate) fn apply_noting(
         &mut self,
         value: &mut [u8],
-        original: &mut dyn FnMut(ValueType, &[u8]),
+        witness: &mut dyn Witness,
         texts: &mut Vec<Range<usize>>,
     ) -> Result<(), DatumError> {
         let ColumnMasker { masks, unknown, buffer, .. } = self;
         let (base, len) = (value.as_ptr().addr(), value.len());
-        mask_part(masks, value, &mut Watch { original, unknown, base, texts }, buffer)?;
+        mask_part(masks, value, &mut Watch { witness, unknown, base, texts }, buffer)?;
         // A part that had to be copied to be masked is not where the value is.
         texts.retain(|text| text.end <= len);
         texts.sort_unstable_by_key(|text| text.start);
@@ -126,11 +126,13 @@ fn mask_part(
             Ok(())
         }
         ColumnMask::Value(masker) => {
-            (watch.original)(masker.value_type(), value);
+            watch.witness.original(masker.value_type(), value);
             if masker.value_type().is_text() {
                 watch.free_text(value);
             }
-            masker.apply(value)
+            masker.apply(value)?;
+            watch.witness.output(masker.value_type(), value);
+            Ok(())
         }
         ColumnMask::Array { layout, element } => {
             array::elements(value, *layout, &mut |part| mask_part(element, part, watch, buffer))
@@ -165,8 +167,10 @@ fn mask_part(
             xml::texts(value, &mut |place, text| mask_xml(masker, place, text, watch, buffer))
         }
         ColumnMask::TsVector(masker) => tsvector::rewrite(value, &mut |lexeme| {
-            (watch.original)(ValueType::Text, lexeme);
-            masker.apply(lexeme)
+            watch.witness.original(ValueType::Text, lexeme);
+            masker.apply(lexeme)?;
+            watch.witness.output(ValueType::Text, lexeme);
+            Ok(())
         }),
     }
 }

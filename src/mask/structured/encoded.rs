@@ -44,7 +44,7 @@ impl Visitor for JsonVisitor<'_, '_, '_> {
             (PathAction::Mask(mask), Scalar::Text(content)) => {
                 if content.contains(&b'\\') {
                     json::unescape(content, buffer);
-                    (watch.original)(ValueType::Text, buffer);
+                    watch.witness.original(ValueType::Text, buffer);
                     watch.free_text(content);
                     json::flatten_escapes(content);
                 } else {
@@ -52,6 +52,7 @@ impl Visitor for JsonVisitor<'_, '_, '_> {
                 }
                 mask.text.apply(content)?;
                 json::without_escapes(content);
+                watch.witness.output(ValueType::Text, content);
                 Ok(())
             }
             (PathAction::Mask(mask), Scalar::Number(digits)) => {
@@ -77,8 +78,9 @@ fn mask_number(
     let places = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let decimal = Decimal::parse(text).ok_or(DatumError("a json number has too many digits"))?;
     let mut stored = numeric::encode(&decimal, places as u16);
-    (watch.original)(ValueType::Numeric, &stored);
+    watch.witness.original(ValueType::Numeric, &stored);
     masker.apply(&mut stored)?;
+    watch.witness.output(ValueType::Numeric, &stored);
     let Header::Number(shape) = numeric::header(&stored)? else {
         return Err(DatumError("a json number became none"));
     };
@@ -116,7 +118,7 @@ pub(super) fn mask_xml(
     let encoded = matches!(place, xml::Place::Content | xml::Place::Attribute);
     if encoded && text.contains(&b'&') {
         xml::unescape(text, buffer);
-        (watch.original)(ValueType::Text, buffer);
+        watch.witness.original(ValueType::Text, buffer);
         watch.free_text(text);
         xml::flatten_references(text);
     } else {
@@ -124,5 +126,6 @@ pub(super) fn mask_xml(
     }
     masker.apply(text)?;
     xml::without_markup(place, text);
+    watch.witness.output(ValueType::Text, text);
     Ok(())
 }

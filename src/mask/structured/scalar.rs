@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::PathTree;
 use crate::datum::document::{Scalar, Trail, Visitor};
 use crate::datum::{DatumError, ValueType};
-use crate::mask::{MaskSpec, Masker};
+use crate::mask::{MaskSpec, Masker, Witness};
 
 /// What happens to scalars, by path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,8 +133,8 @@ impl UnknownPaths {
 
 /// What every part of a value needs while it is masked.
 pub(super) struct Watch<'w> {
-    /// Told of each original before it is masked.
-    pub(super) original: &'w mut dyn FnMut(ValueType, &[u8]),
+    /// Told of each part before and after it is masked.
+    pub(super) witness: &'w mut dyn Witness,
     pub(super) unknown: &'w mut UnknownPaths,
     /// Address of the whole value.
     pub(super) base: usize,
@@ -145,7 +145,7 @@ pub(super) struct Watch<'w> {
 impl Watch<'_> {
     /// Tells of a text before it is masked in its place.
     pub(super) fn text(&mut self, text: &[u8]) {
-        (self.original)(ValueType::Text, text);
+        self.witness.original(ValueType::Text, text);
         self.free_text(text);
     }
 
@@ -188,11 +188,15 @@ impl Visitor for JsonbVisitor<'_, '_, '_> {
             }
             (PathAction::Mask(mask), Scalar::Text(text)) => {
                 self.watch.text(text);
-                mask.text.apply(text)
+                mask.text.apply(text)?;
+                self.watch.witness.output(ValueType::Text, text);
+                Ok(())
             }
             (PathAction::Mask(mask), Scalar::Number(number)) => {
-                (self.watch.original)(ValueType::Numeric, number);
-                mask.number.apply(number)
+                self.watch.witness.original(ValueType::Numeric, number);
+                mask.number.apply(number)?;
+                self.watch.witness.output(ValueType::Numeric, number);
+                Ok(())
             }
             (PathAction::Mask(mask), Scalar::Boolean(truth)) => {
                 *truth = mask.boolean;
@@ -218,7 +222,9 @@ pub(super) fn mask_hstore(
         }
         PathAction::Mask(mask) => {
             watch.text(value);
-            mask.text.apply(value)
+            mask.text.apply(value)?;
+            watch.witness.output(ValueType::Text, value);
+            Ok(())
         }
     }
 }

@@ -9,12 +9,13 @@ use crate::cluster::catalog::{Catalog, ClusterInfo, read_cluster, read_database}
 use crate::cluster::server::PrivateServer;
 use crate::cluster::{ControlFile, quote_literal, sql_error, superuser_names};
 use crate::error::{Error, Result};
+use crate::fingerprint::{Gathered, Limits};
 use crate::finish::{FinishJob, FinishReport};
 use crate::mask::MaskKey;
 use crate::plan::{MaskPlan, plan};
 use crate::pool::{Manifest, Pool, Snapshot};
 use crate::progress::Stage;
-use crate::rewrite::{ColumnOriginals, RewriteJob, RewriteReport};
+use crate::rewrite::{RewriteJob, RewriteReport};
 use crate::rules::RuleSet;
 use crate::storage::{Watch, copy_file};
 
@@ -204,6 +205,8 @@ impl Planned {
                 control: &control,
                 plan: &plan,
                 key,
+                scratch: &work.staging.scratch_dir(),
+                limits: Limits::default(),
                 threads: work.options.threads,
                 cancel: &work.options.cancel,
                 progress: work.options.progress.as_ref(),
@@ -214,7 +217,7 @@ impl Planned {
             values_masked,
             pages_scanned,
             pages_rewritten,
-            originals,
+            fingerprints,
             small_domains,
         } = report;
         let small_domains = serde_json::to_value(small_domains)
@@ -225,7 +228,7 @@ impl Planned {
         work.manifest.pages_rewritten = pages_rewritten;
         // A deviation is an error: whoever comes this far has none.
         work.manifest.layout_deviations = 0;
-        Ok(Rewritten { work, plan, cluster, originals })
+        Ok(Rewritten { work, plan, cluster, fingerprints })
     }
 }
 
@@ -234,13 +237,13 @@ pub struct Rewritten {
     work: Work,
     plan: MaskPlan,
     cluster: ClusterInfo,
-    originals: Vec<ColumnOriginals>,
+    fingerprints: Gathered,
 }
 
 impl Rewritten {
     /// Rebuilds what derives from masked columns, removes what a masked cluster must not carry.
     pub fn finish(self) -> Result<Finished> {
-        let Rewritten { mut work, plan, cluster, originals } = self;
+        let Rewritten { mut work, plan, cluster, fingerprints } = self;
         let report = work.stage(Stage::Finish, |work| {
             let aside = work.staging.volume().with_file_name("aside");
             let watch = Watch::silent(&work.options.cancel);
@@ -273,7 +276,7 @@ impl Rewritten {
         if !report.relayouts.is_empty() {
             extra.insert("layout_not_preserved".to_owned(), report.relayouts.clone().into());
         }
-        Ok(Finished { work, plan, originals, report })
+        Ok(Finished { work, plan, fingerprints, report })
     }
 }
 
@@ -304,19 +307,19 @@ fn server_settings(work: &Work) -> Vec<(String, String)> {
 pub struct Finished {
     work: Work,
     plan: MaskPlan,
-    originals: Vec<ColumnOriginals>,
+    fingerprints: Gathered,
     report: FinishReport,
 }
 
 impl Finished {
     /// Searches every file for original values. Refuses where one is found.
     pub fn audit(self) -> Result<Audited> {
-        let Finished { mut work, plan, originals, report } = self;
+        let Finished { mut work, plan, fingerprints, report } = self;
         let audit = work.stage(Stage::Audit, |work| {
             let job = AuditJob {
                 volume: &work.staging.volume(),
                 plan: &plan,
-                originals: &originals,
+                fingerprints,
                 files: &report.files,
                 threads: work.options.threads,
                 cancel: &work.options.cancel,

@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["rules"],
     &["storage"],
     &["mask"],
+    &["fingerprint"],
     &["cluster"],
     &["plan"],
     &["rewrite"],

@@ -1,0 +1,344 @@
+//! Distinct originals and distinct output, as the audit takes them up.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::bucket::{BUCKETS, Record, bucket_of, read_into, write_all};
+use super::collect::{Collector, Entry, WHOLE};
+use super::hash::HashKey;
+use super::set::{Builder, FingerprintSet};
+use super::value::{Class, comparable};
+use crate::datum::ValueType;
+use crate::error::{Error, Result};
+
+/// Of more different sets of columns, only the first column is known.
+const SETS_KEPT: usize = 1 << 20;
+
+/// A masked column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnName {
+    /// Database.
+    pub database: String,
+    /// `schema.table`.
+    pub table: String,
+    /// Column.
+    pub column: String,
+}
+
+/// Sorted records, in memory or in a file.
+pub(super) enum Sorted<R> {
+    Memory(Vec<R>),
+    File(PathBuf, usize),
+}
+
+impl<R: Record> Sorted<R> {
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Sorted::Memory(records) => records.len(),
+            Sorted::File(_, len) => *len,
+        }
+    }
+
+    /// All of them. Those in memory are copied.
+    pub(super) fn load(&self) -> Result<Vec<R>> {
+        match self {
+            Sorted::Memory(records) => Ok(records.clone()),
+            Sorted::File(path, _) => {
+                let mut records = Vec::new();
+                read_into(path, &mut records)?;
+                Ok(records)
+            }
+        }
+    }
+
+    /// The same, and they are gone.
+    fn take(&mut self) -> Result<Vec<R>> {
+        match std::mem::replace(self, Sorted::Memory(Vec::new())) {
+            Sorted::Memory(records) => Ok(records),
+            Sorted::File(path, len) => {
+                let records = Sorted::File(path.clone(), len).load()?;
+                std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+                Ok(records)
+            }
+        }
+    }
+
+    fn find(&self, hash: u64) -> Result<Option<R>> {
+        let find = |records: &[R]| {
+            let at = records.partition_point(|record| record.hash() < hash);
+            records.get(at).copied().filter(|record| record.hash() == hash)
+        };
+        match self {
+            Sorted::Memory(records) => Ok(find(records)),
+            Sorted::File(..) => Ok(find(&self.load()?)),
+        }
+    }
+}
+
+/// The columns of values, as numbers: most values are one column's.
+pub(super) struct ColumnSets {
+    sets: Vec<Vec<u32>>,
+    numbers: BTreeMap<Vec<u32>, u32>,
+}
+
+impl ColumnSets {
+    fn new(columns: usize) -> ColumnSets {
+        ColumnSets {
+            sets: (0..columns as u32).map(|column| vec![column]).collect(),
+            numbers: BTreeMap::new(),
+        }
+    }
+
+    fn number(&mut self, columns: &[u32]) -> u32 {
+        let first = columns.first().copied().unwrap_or_default();
+        if let Some(number) = self.numbers.get(columns) {
+            return *number;
+        }
+        if self.sets.len() >= SETS_KEPT {
+            return first;
+        }
+        let number = self.sets.len() as u32;
+        self.sets.push(columns.to_vec());
+        self.numbers.insert(columns.to_vec(), number);
+        number
+    }
+}
+
+/// Everything that was collected: originals by their distinct values, those that are masked output
+/// too set apart and counted. `Debug` prints counts.
+pub struct Gathered {
+    pub(super) key: HashKey,
+    pub(super) columns: Vec<ColumnName>,
+    pub(super) column_sets: Vec<Vec<u32>>,
+    pub(super) originals: Vec<Sorted<Entry>>,
+    pub(super) outputs: Vec<Sorted<u64>>,
+    /// Originals that prove nothing, by the user's word.
+    forgotten: HashSet<u64>,
+    /// Distinct originals, those set apart included.
+    pub(super) distinct: u64,
+    /// Of these, originals that are masked output too.
+    pub(super) also_output: u64,
+    pub(super) unsearchable: u64,
+    /// By column: distinct originals that are numbers.
+    pub(super) numbers: Vec<u64>,
+    /// The first bucket that has not been searched for.
+    next: usize,
+    searched_at_once: usize,
+}
+
+impl fmt::Debug for Gathered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gathered({} originals of {} columns)", self.distinct, self.columns.len())
+    }
+}
+
+impl Gathered {
+    pub(super) fn new(
+        collector: Collector,
+        columns: Vec<ColumnName>,
+        threads: &rayon::ThreadPool,
+    ) -> Result<Gathered> {
+        let sets = Mutex::new(ColumnSets::new(columns.len()));
+        let buckets: Vec<_> = threads.install(|| {
+            let buckets = (0..BUCKETS).into_par_iter();
+            buckets.map(|number| gather(&collector, number, &sets)).collect::<Result<_>>()
+        })?;
+        let counts = collector.counts.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut gathered = Gathered {
+            key: collector.key,
+            columns,
+            column_sets: sets.into_inner().unwrap_or_else(PoisonError::into_inner).sets,
+            originals: Vec::new(),
+            outputs: Vec::new(),
+            forgotten: HashSet::new(),
+            distinct: 0,
+            also_output: 0,
+            unsearchable: counts.values().map(|(_, unsearchable)| unsearchable).sum(),
+            numbers: Vec::new(),
+            next: 0,
+            searched_at_once: collector.limits.searched,
+        };
+        gathered.numbers = vec![0; gathered.columns.len()];
+        for (originals, outputs, also_output, numbers) in buckets {
+            for (set, count) in numbers {
+                for column in gathered.column_sets.get(set as usize).into_iter().flatten() {
+                    if let Some(all) = gathered.numbers.get_mut(*column as usize) {
+                        *all += count;
+                    }
+                }
+            }
+            gathered.distinct += originals.len() as u64 + also_output;
+            gathered.also_output += also_output;
+            gathered.originals.push(originals);
+            gathered.outputs.push(outputs);
+        }
+        Ok(gathered)
+    }
+
+    /// What was sealed.
+    pub(super) fn from_parts(
+        key: HashKey,
+        columns: Vec<ColumnName>,
+        column_sets: Vec<Vec<u32>>,
+        counts: [u64; 3],
+        numbers: Vec<u64>,
+        searched_at_once: usize,
+    ) -> Gathered {
+        let [distinct, also_output, unsearchable] = counts;
+        Gathered {
+            key,
+            columns,
+            column_sets,
+            originals: Vec::new(),
+            outputs: Vec::new(),
+            forgotten: HashSet::new(),
+            distinct,
+            also_output,
+            unsearchable,
+            numbers,
+            next: 0,
+            searched_at_once,
+        }
+    }
+
+    /// Masked columns, by number.
+    pub fn columns(&self) -> &[ColumnName] {
+        &self.columns
+    }
+
+    /// Distinct original values that can be searched for.
+    pub fn distinct(&self) -> u64 {
+        self.distinct
+    }
+
+    /// Of these, values that are masked output too: finding them proves nothing.
+    pub fn also_output(&self) -> u64 {
+        self.also_output + self.forgotten.len() as u64
+    }
+
+    /// Values, not distinct, that are too short to be searched for.
+    pub fn unsearchable(&self) -> u64 {
+        self.unsearchable
+    }
+
+    /// Distinct originals of a column that are numbers.
+    pub(crate) fn numbers_of(&self, column: u32) -> u64 {
+        self.numbers.get(column as usize).copied().unwrap_or_default()
+    }
+
+    /// The columns of a set's number.
+    pub(crate) fn columns_of(&self, set: u32) -> &[u32] {
+        self.column_sets.get(set as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The masked columns, by number, that this text is an original value of: all of it, blanks at
+    /// its end aside. None where it is masked output as well, or forgotten.
+    pub fn originals_of(&self, text: &[u8]) -> Result<&[u32]> {
+        let hash = self.key.full(comparable(ValueType::Text, text));
+        if self.forgotten.contains(&hash) {
+            return Ok(&[]);
+        }
+        let found = self.originals.get(bucket_of(hash)).map(|bucket| bucket.find(hash));
+        Ok(found.transpose()?.flatten().map_or(&[], |entry| self.columns_of(entry.column)))
+    }
+
+    /// Takes a text out of the originals: it may stand elsewhere by the user's word. True if it
+    /// was one of them.
+    pub fn forget(&mut self, text: &[u8]) -> Result<bool> {
+        let known = !self.originals_of(text)?.is_empty();
+        if known {
+            self.forgotten.insert(self.key.full(comparable(ValueType::Text, text)));
+        }
+        Ok(known)
+    }
+
+    /// True if this value of a column is one that a mask made. One with parts is of no type.
+    pub(crate) fn is_output(&self, value_type: Option<ValueType>, value: &[u8]) -> Result<bool> {
+        let value = comparable(value_type.unwrap_or(WHOLE), value);
+        let hash = self.key.full(value);
+        let found = self.outputs.get(bucket_of(hash)).map(|bucket| bucket.find(hash));
+        Ok(found.transpose()?.flatten().is_some())
+    }
+
+    /// The next originals to search for, which are gone from here; `None` after the last ones.
+    pub(crate) fn next_set(&mut self) -> Result<Option<FingerprintSet>> {
+        let mut builder = Builder::new(self.key.clone());
+        while let Some(bucket) = self.originals.get_mut(self.next) {
+            if builder.len() > 0 && builder.len() + bucket.len() > self.searched_at_once {
+                break;
+            }
+            let mut records = bucket.take()?;
+            records.retain(|entry| !self.forgotten.contains(&entry.full));
+            builder.add(records);
+            self.next += 1;
+        }
+        Ok((builder.len() > 0).then(|| builder.build()))
+    }
+}
+
+/// Originals, output, originals that are output, and numbers by their set of columns.
+type Bucket = (Sorted<Entry>, Sorted<u64>, u64, BTreeMap<u32, u64>);
+
+/// One bucket: each original once, with all of its columns, unless it is output.
+fn gather(collector: &Collector, number: usize, sets: &Mutex<ColumnSets>) -> Result<Bucket> {
+    let (outputs, of_outputs) = collector.outputs.take(number)?;
+    let (mut records, of_originals) = collector.originals.take(number)?;
+    let mut distinct = 0;
+    let mut also_output = 0;
+    let mut numbers = BTreeMap::new();
+    let mut start = 0;
+    let mut columns = Vec::new();
+    let mut output = outputs.iter().peekable();
+    while let Some(first) = records.get(start).copied() {
+        let of_value = records.iter().skip(start).take_while(|entry| entry.full == first.full);
+        columns.clear();
+        let mut class = Class::Number;
+        for entry in of_value {
+            columns.push(entry.column);
+            class = class.min(entry.class);
+            start += 1;
+        }
+        columns.dedup();
+        while output.next_if(|hash| **hash < first.full).is_some() {}
+        if output.peek().is_some_and(|hash| **hash == first.full) {
+            also_output += 1;
+            continue;
+        }
+        let column = match columns.as_slice() {
+            [column] => *column,
+            columns => sets.lock().unwrap_or_else(PoisonError::into_inner).number(columns),
+        };
+        if class == Class::Number {
+            *numbers.entry(column).or_default() += 1;
+        }
+        if let Some(place) = records.get_mut(distinct) {
+            *place = Entry { column, class, ..first };
+        }
+        distinct += 1;
+    }
+    records.truncate(distinct);
+    records.shrink_to_fit();
+    let originals = settle(collector, records, of_originals, &format!("gathered-{number}"))?;
+    let outputs = settle(collector, outputs, of_outputs, &format!("made-{number}"))?;
+    Ok((originals, outputs, also_output, numbers))
+}
+
+/// Where some had to be written, all are.
+fn settle<R: Record>(
+    collector: &Collector,
+    records: Vec<R>,
+    spilled: bool,
+    name: &str,
+) -> Result<Sorted<R>> {
+    if !spilled {
+        return Ok(Sorted::Memory(records));
+    }
+    let path = collector.scratch.join(name);
+    write_all(&collector.scratch, &path, &records)?;
+    Ok(Sorted::File(path, records.len()))
+}

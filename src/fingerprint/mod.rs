@@ -1,0 +1,20 @@
+//! Fingerprints of values: what the leak audit knows of originals and of masked output.
+//!
+//! All values of all masked columns, and no value: a fingerprint is a keyed hash. They are collected
+//! while values are masked, gathered into sets of distinct ones, searched for in bytes, and sealed
+//! beside the snapshot for later audits.
+
+mod bucket;
+mod collect;
+mod gathered;
+mod hash;
+mod search;
+mod set;
+mod value;
+
+pub use collect::{Collector, Limits};
+pub(crate) use collect::Notes;
+pub use gathered::{ColumnName, Gathered};
+pub(crate) use search::{Candidates, Match};
+pub(crate) use set::FingerprintSet;
+pub(crate) use value::Class;

@@ -1,0 +1,260 @@
+//! Originals to search for at once.
+//!
+//! Three steps from a position of a file to a value. A bitmap over the hash of eight bytes throws
+//! out nearly every position. The hash of eight bytes leads to the lengths that values with this
+//! beginning have. The hash of so many bytes is a value's, or not.
+
+use std::fmt;
+
+use rayon::prelude::*;
+
+use super::bucket::{BUCKETS, bucket_of};
+use super::collect::Entry;
+use super::hash::HashKey;
+use super::value::Class;
+
+/// The longest value that is not found by its first eight bytes.
+pub(super) const LONGEST_SHORT: usize = 7;
+/// Bits of the filter for each entry, at least, and twice as many at most.
+const FILTER_BITS: usize = 12;
+/// No filter is smaller.
+const SMALLEST_FILTER: usize = 1 << 15;
+/// The low bits of what is known of a value: its class.
+const CLASS_BITS: u32 = 2;
+
+/// A Bloom filter of hashes: three bits in one word.
+pub(super) struct Filter {
+    words: Vec<u64>,
+    shift: u32,
+}
+
+impl Filter {
+    fn new(entries: usize) -> Filter {
+        let bits = (entries * FILTER_BITS).next_power_of_two().max(SMALLEST_FILTER);
+        Filter { words: vec![0; bits / 64], shift: 64 - (bits / 64).ilog2() }
+    }
+
+    #[inline]
+    fn bits(hash: u64) -> u64 {
+        1 << (hash & 63) | 1 << (hash >> 6 & 63) | 1 << (hash >> 12 & 63)
+    }
+
+    fn enter(&mut self, hash: u64) {
+        if let Some(word) = self.words.get_mut((hash >> self.shift) as usize) {
+            *word |= Self::bits(hash);
+        }
+    }
+
+    #[inline]
+    pub(super) fn passes(&self, hash: u64) -> bool {
+        let bits = Self::bits(hash);
+        self.words.get((hash >> self.shift) as usize).is_some_and(|word| word & bits == bits)
+    }
+}
+
+/// Where the hashes that begin with the same bits are, in a sorted list.
+struct Directory {
+    starts: Vec<u32>,
+    shift: u32,
+}
+
+impl Directory {
+    fn new(hashes: impl Iterator<Item = u64>, len: usize) -> Directory {
+        let bits = (len / 4).max(2).ilog2() + 1;
+        let shift = 64 - bits;
+        let mut starts = vec![0u32; (1 << bits) + 1];
+        for hash in hashes {
+            if let Some(count) = starts.get_mut((hash >> shift) as usize + 1) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        Directory { starts, shift }
+    }
+
+    #[inline]
+    fn range(&self, hash: u64) -> std::ops::Range<usize> {
+        let number = (hash >> self.shift) as usize;
+        match self.starts.get(number..number + 2) {
+            Some(&[start, end]) => start as usize..end as usize,
+            _ => 0..0,
+        }
+    }
+}
+
+/// Originals to search for. `Debug` prints their number.
+pub(crate) struct FingerprintSet {
+    pub(super) key: HashKey,
+    pub(super) filter: Filter,
+    heads: Directory,
+    /// The low halves of the heads' hashes,
+    tags: Vec<u32>,
+    /// and the lengths of values that begin so: bit `n - 1` for a length of `n`.
+    lengths: Vec<u64>,
+    values: Directory,
+    /// The hashes of values,
+    fulls: Vec<u64>,
+    /// and what is known of them: a set of columns, and the class.
+    known: Vec<u32>,
+    /// Values too short to have a head.
+    pub(super) short: Filter,
+    /// Their lengths, as bits.
+    pub(super) short_lengths: u64,
+}
+
+impl fmt::Debug for FingerprintSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FingerprintSet({})", self.fulls.len())
+    }
+}
+
+impl FingerprintSet {
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.fulls.len()
+    }
+
+    /// The number of the value with this hash.
+    #[inline]
+    pub(crate) fn find(&self, full: u64) -> Option<usize> {
+        let range = self.values.range(full);
+        let hashes = self.fulls.get(range.clone())?;
+        hashes.iter().position(|hash| *hash == full).map(|at| range.start + at)
+    }
+
+    /// The lengths of values that begin so, as bits.
+    #[inline]
+    pub(super) fn lengths(&self, head: u64) -> u64 {
+        let range = self.heads.range(head);
+        let tags = self.tags.get(range.clone()).unwrap_or_default();
+        let found = tags.iter().zip(self.lengths.get(range).unwrap_or_default());
+        let found = found.filter(|(tag, _)| **tag == head as u32);
+        found.fold(0, |all, (_, lengths)| all | lengths)
+    }
+
+    /// What finding a value means.
+    pub(crate) fn class(&self, value: usize) -> Class {
+        Class::from_bits(self.known(value) as u8 & ((1 << CLASS_BITS) - 1))
+    }
+
+    /// The number of the set of its columns.
+    pub(crate) fn columns(&self, value: usize) -> u32 {
+        self.known(value) >> CLASS_BITS
+    }
+
+    /// The hash of a text or other value, as it would be in the set.
+    #[inline]
+    pub(crate) fn hash_of(&self, value: &[u8]) -> u64 {
+        self.key.full(value)
+    }
+
+    /// The hash of a value.
+    pub(crate) fn hash(&self, value: usize) -> u64 {
+        self.fulls.get(value).copied().unwrap_or_default()
+    }
+
+    fn known(&self, value: usize) -> u32 {
+        self.known.get(value).copied().unwrap_or_default()
+    }
+
+    /// Bytes in memory.
+    pub(crate) fn memory(&self) -> usize {
+        let starts = self.heads.starts.len() + self.values.starts.len();
+        let halves = starts + self.tags.len() + self.known.len();
+        let words = self.filter.words.len() + self.short.words.len();
+        4 * halves + 8 * (words + self.lengths.len() + self.fulls.len())
+    }
+}
+
+/// Makes a set of entries that come in the order of their hashes.
+pub(super) struct Builder {
+    key: HashKey,
+    fulls: Vec<u64>,
+    known: Vec<u32>,
+    /// Heads with a length, by their first byte.
+    heads: Vec<Vec<(u64, u8)>>,
+    short: Vec<u64>,
+    short_lengths: u64,
+}
+
+impl Builder {
+    pub(super) fn new(key: HashKey) -> Builder {
+        Builder {
+            key,
+            fulls: Vec::new(),
+            known: Vec::new(),
+            heads: vec![Vec::new(); BUCKETS],
+            short: Vec::new(),
+            short_lengths: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.fulls.len()
+    }
+
+    pub(super) fn add(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            self.fulls.push(entry.full);
+            self.known.push(entry.column << CLASS_BITS | u32::from(entry.class as u8));
+            if usize::from(entry.len) <= LONGEST_SHORT {
+                self.short.push(entry.full);
+                self.short_lengths |= 1 << (entry.len - 1);
+            } else if let Some(heads) = self.heads.get_mut(bucket_of(entry.head)) {
+                heads.push((entry.head, entry.len));
+            }
+        }
+    }
+
+    pub(super) fn build(self) -> FingerprintSet {
+        let mut buckets = self.heads;
+        let heads: Vec<Vec<(u64, u64)>> = buckets.par_iter_mut().map(distinct_heads).collect();
+        drop(buckets);
+        let count = heads.iter().map(Vec::len).sum();
+        let mut filter = Filter::new(count);
+        let (mut tags, mut lengths) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let hashes = heads.iter().flatten().map(|(head, _)| *head);
+        let directory = Directory::new(hashes, count);
+        for (head, bits) in heads.into_iter().flatten() {
+            filter.enter(head);
+            tags.push(head as u32);
+            lengths.push(bits);
+        }
+        let mut short = Filter::new(self.short.len());
+        self.short.iter().for_each(|hash| short.enter(*hash));
+        let values = Directory::new(self.fulls.iter().copied(), self.fulls.len());
+        let (mut fulls, mut known) = (self.fulls, self.known);
+        fulls.shrink_to_fit();
+        known.shrink_to_fit();
+        FingerprintSet {
+            key: self.key,
+            filter,
+            heads: directory,
+            tags,
+            lengths,
+            values,
+            fulls,
+            known,
+            short,
+            short_lengths: self.short_lengths,
+        }
+    }
+}
+
+/// Each head once, with all lengths of values that begin with it.
+fn distinct_heads(heads: &mut Vec<(u64, u8)>) -> Vec<(u64, u64)> {
+    let mut heads = std::mem::take(heads);
+    heads.sort_unstable();
+    let groups = heads.chunk_by(|(a, _), (b, _)| a == b);
+    let groups = groups.map(|group| {
+        let lengths = group.iter().fold(0, |all, (_, len)| all | 1 << (len - 1));
+        (group.first().map_or(0, |(head, _)| *head), lengths)
+    });
+    let mut distinct: Vec<(u64, u64)> = groups.collect();
+    distinct.shrink_to_fit();
+    distinct
+}
