@@ -107,8 +107,7 @@ impl Findings {
             for column in gathered.columns_of(set.columns(value)) {
                 if follows(set.hash(value), gathered.numbers_of(*column)) {
                     let place = (*column, spot.relation, spot.attribute());
-                    let (found, _) =
-                        numbers.entry(place).or_insert_with(|| (HashSet::new(), spot));
+                    let (found, _) = numbers.entry(place).or_insert_with(|| (HashSet::new(), spot));
                     found.insert(set.hash(value));
                 }
             }
@@ -179,7 +178,8 @@ impl Findings {
         let mut residue: BTreeMap<String, u64> = KINDS.map(|kind| (kind.into(), 0)).into();
         let mut refusals = Vec::new();
         for ((column, relation, attribute), (values, found)) in &self.places {
-            let (Some(owner), Some(file)) = (targets.get(*relation), targets.get(found.first.target))
+            let (Some(owner), Some(file)) =
+                (targets.get(*relation), targets.get(found.first.target))
             else {
                 continue;
             };

@@ -215,7 +215,7 @@ impl Decoded {
         let unit = |at: usize| {
             let two = bytes.get(at..)?.first_chunk::<2>()?;
             let unit = if big_endian { u16::from_be_bytes(*two) } else { u16::from_le_bytes(*two) };
-            char::from_u32(u32::from(unit)).filter(|c| is_text(*c))
+            char::from_u32(u32::from(unit)).is_none_or(is_text).then_some(unit)
         };
         let mut start = at;
         while start >= done + 2 && unit(start - 2).is_some() {
@@ -226,10 +226,11 @@ impl Decoded {
             end += 2;
         }
         if end.saturating_sub(start) / 2 >= SHORTEST_UTF16 {
-            for at in (start..end).step_by(2) {
-                if let Some(c) = unit(at) {
-                    self.push_char(c, at);
-                }
+            let mut at = start;
+            for c in char::decode_utf16((start..end).step_by(2).filter_map(unit)) {
+                let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
+                self.push_char(c, at);
+                at += 2 * c.len_utf16();
             }
             self.push(0, start);
         }

@@ -9,6 +9,8 @@ mod forms;
 mod job;
 mod scan;
 mod target;
+#[cfg(test)]
+mod tests;
 mod toast;
 mod words;
 

@@ -249,7 +249,12 @@ impl Scan<'_> {
     }
 
     /// The block of a file, read anew.
-    pub(super) fn read_block(&self, file: &File, target: &Target<'_>, number: u32) -> Result<Block> {
+    pub(super) fn read_block(
+        &self,
+        file: &File,
+        target: &Target<'_>,
+        number: u32,
+    ) -> Result<Block> {
         let mut block = [0; BLCKSZ];
         file.read_exact_at(&mut block, u64::from(number) * BLCKSZ as u64)
             .map_err(Error::io("read", &target.path))?;

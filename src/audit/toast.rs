@@ -97,9 +97,7 @@ impl ToastTable<'_> {
                 chunks.chunk_by(|a, b| (a.id, a.xmin) == (b.id, b.xmin)).collect();
             values.par_iter().with_max_len(64).try_for_each_init(
                 || (Searcher::default(), Vec::new(), Vec::new()),
-                |(searcher, stored, raw), chunks| {
-                    self.value(chunks, &visit, searcher, stored, raw)
-                },
+                |(searcher, stored, raw), chunks| self.value(chunks, &visit, searcher, stored, raw),
             )?;
         }
         Ok(())

@@ -118,7 +118,7 @@ pub struct Gathered {
     pub(super) originals: Vec<Sorted<Entry>>,
     pub(super) outputs: Vec<Sorted<u64>>,
     /// Originals that prove nothing, by the user's word.
-    forgotten: HashSet<u64>,
+    pub(super) forgotten: HashSet<u64>,
     /// Distinct originals, those set apart included.
     pub(super) distinct: u64,
     /// Of these, originals that are masked output too.

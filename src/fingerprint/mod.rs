@@ -8,13 +8,18 @@ mod bucket;
 mod collect;
 mod gathered;
 mod hash;
+mod seal;
+mod sealed;
 mod search;
 mod set;
+#[cfg(test)]
+mod tests;
 mod value;
 
-pub use collect::{Collector, Limits};
 pub(crate) use collect::Notes;
+pub use collect::{Collector, Limits};
 pub use gathered::{ColumnName, Gathered};
+pub use seal::SealKey;
 pub(crate) use search::{Candidates, Match};
 pub(crate) use set::FingerprintSet;
 pub(crate) use value::Class;

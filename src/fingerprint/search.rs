@@ -55,8 +55,8 @@ impl FingerprintSet {
                     if let Some(text) = bytes.get(position..position + len)
                         && let Some(value) = self.find(self.key.full(text))
                     {
-                        let counts = self.class(value) != Class::Short
-                            || stands_alone(bytes, position, len);
+                        let counts =
+                            self.class(value) != Class::Short || stands_alone(bytes, position, len);
                         found(Match { position, len, value, counts });
                     }
                 }
@@ -81,13 +81,7 @@ impl FingerprintSet {
     }
 
     /// Values of less than eight bytes are texts: what stands before one tells most positions.
-    fn search_short(
-        &self,
-        bytes: &[u8],
-        from: usize,
-        to: usize,
-        found: &mut impl FnMut(Match),
-    ) {
+    fn search_short(&self, bytes: &[u8], from: usize, to: usize, found: &mut impl FnMut(Match)) {
         let mut flags = [0u8; BLOCK];
         for start in (from..to).step_by(BLOCK) {
             let end = (start + BLOCK).min(to);

@@ -8,7 +8,11 @@ use crate::error::{Error, Result};
 
 /// A 32-byte masking key.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct MaskKey([u8; 32]);
+pub struct MaskKey {
+    bytes: [u8; 32],
+    /// It will be forgotten: nothing that it opens is worth keeping.
+    ephemeral: bool,
+}
 
 /// What a manifest says of a key: enough to tell two keys apart, nothing to guess one by.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -18,14 +22,14 @@ pub struct KeyId(pub String);
 impl MaskKey {
     /// A key from its bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> MaskKey {
-        MaskKey(bytes)
+        MaskKey { bytes, ephemeral: false }
     }
 
     /// A key from 64 hexadecimal digits, white space around them ignored.
     pub fn from_hex(text: &str) -> Result<MaskKey> {
         let hash = blake3::Hash::from_hex(text.trim())
             .map_err(|_| Error::invalid("a key is 64 hexadecimal digits (thinveil key new)"))?;
-        Ok(MaskKey(*hash.as_bytes()))
+        Ok(MaskKey::from_bytes(*hash.as_bytes()))
     }
 
     /// A new key from the operating system's random source.
@@ -36,17 +40,29 @@ impl MaskKey {
             path: "the operating system".into(),
             source: error.into(),
         })?;
-        Ok(MaskKey(bytes))
+        Ok(MaskKey::from_bytes(bytes))
+    }
+
+    /// A new key that nobody will have after this run: a snapshot can't be audited again with it.
+    pub fn ephemeral() -> Result<MaskKey> {
+        let mut key = MaskKey::generate()?;
+        key.ephemeral = true;
+        Ok(key)
+    }
+
+    /// True if nobody will have it after this run.
+    pub fn is_ephemeral(&self) -> bool {
+        self.ephemeral
     }
 
     /// The key as 64 hexadecimal digits, for `key new` alone.
     pub fn to_hex(&self) -> zeroize::Zeroizing<String> {
-        zeroize::Zeroizing::new(blake3::Hash::from_bytes(self.0).to_hex().to_string())
+        zeroize::Zeroizing::new(blake3::Hash::from_bytes(self.bytes).to_hex().to_string())
     }
 
     /// What a manifest calls this key.
     pub fn id(&self) -> KeyId {
-        let derived = blake3::derive_key("thinveil 2026 key id", &self.0);
+        let derived = blake3::derive_key("thinveil 2026 key id", &self.bytes);
         KeyId(blake3::Hash::from_bytes(derived).to_hex().chars().take(16).collect())
     }
 
@@ -54,7 +70,7 @@ impl MaskKey {
     /// apart what shares the purpose.
     pub(crate) fn subkey(&self, context: &'static str, material: &[u8]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key(context);
-        hasher.update(&self.0);
+        hasher.update(&self.bytes);
         hasher.update(&(material.len() as u64).to_le_bytes());
         hasher.update(material);
         *hasher.finalize().as_bytes()

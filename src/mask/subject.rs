@@ -244,10 +244,10 @@ impl Masker<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mask::NoWitness;
     use crate::datum::EnumLabels;
     use crate::datum::numeric::{Decimal, encode};
     use crate::mask::MaskKey;
+    use crate::mask::NoWitness;
     use crate::rules::MaskOptions;
 
     fn form(value_type: ValueType, stored: &[u8]) -> String {

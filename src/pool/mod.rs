@@ -14,6 +14,7 @@
 mod audit_log;
 mod evidence;
 mod id;
+mod leak_audit;
 mod lock;
 mod manifest;
 pub mod pipeline;

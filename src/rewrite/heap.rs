@@ -44,7 +44,9 @@ impl Column<'_> {
                 value.fill(0);
                 Ok(0)
             }
-            Column::Keep | Column::KeepBeside(_) => Err(DatumError("a kept column's value is to be masked")),
+            Column::Keep | Column::KeepBeside(_) => {
+                Err(DatumError("a kept column's value is to be masked"))
+            }
         }
     }
 

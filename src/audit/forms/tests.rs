@@ -58,8 +58,7 @@ fn finds_every_form_at_every_alignment() {
         }
         let json = TEXT.replace('\u{e9}', "\\u00E9").replace('-', "\\u002d");
         assert_eq!(found(&place(json.as_bytes())), [(shift, Form::Json)]);
-        let numbers: Vec<String> =
-            TEXT.bytes().map(|byte| (byte as i8).to_string()).collect();
+        let numbers: Vec<String> = TEXT.bytes().map(|byte| (byte as i8).to_string()).collect();
         let constant = format!("[ {} ]}}", numbers.join(" "));
         assert_eq!(found(&place(constant.as_bytes())), [(shift + 2, Form::NodeTree)]);
     }

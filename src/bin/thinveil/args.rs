@@ -194,11 +194,20 @@ pub(crate) enum SnapshotVerb {
         /// Id or name.
         id: String,
     },
-    /// Show what the leak audit searched and found before the snapshot was sealed.
-    #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot audit monday")]
+    /// Search a snapshot again for every original value, with the key that masked it. Without a
+    /// key: show what was searched and found before it was sealed.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/pool snapshot audit monday --key-file mask.key\n  thinveil --pool /srv/pool snapshot audit monday\n\nThe key comes from --key-file or from the environment variable THINVEIL_KEY. It opens the\nfingerprints of all original values, which lie sealed beside the snapshot. A snapshot whose\nkey was ephemeral can't be audited again: nobody can open them, so none were kept. Whatever\nis found refuses (exit status 3), with every place listed."
+    )]
     Audit {
         /// Id or name.
         id: String,
+        /// A file with the key that masked it.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        /// Threads; 0 for one per core.
+        #[arg(long, default_value_t = 0, value_name = "N")]
+        threads: usize,
     },
     /// Check a snapshot's signature, and every file's hash; name what differs.
     #[command(

@@ -258,29 +258,8 @@ impl Context<'_> {
                 let manifest = snapshot.manifest();
                 self.output.result(manifest, || snapshot_text(manifest))
             }
-            SnapshotVerb::Audit { id } => {
-                let snapshot = self.read("snapshot audit", &id, |pool| pool.snapshot(&id))?;
-                let manifest = snapshot.manifest();
-                let audit = manifest.extra.get("audit").cloned().unwrap_or_default();
-                let value = json!({
-                    "id": manifest.id, "name": manifest.name, "residue": manifest.residue,
-                    "audit": audit,
-                });
-                self.output.result(&value, || {
-                    let count = |key: &str| {
-                        audit.get(key).and_then(|n| n.as_u64()).unwrap_or_default().to_string()
-                    };
-                    let residue = manifest.residue.iter();
-                    let residue: Vec<_> = residue.map(|(kind, n)| format!("{kind} {n}")).collect();
-                    lines(&[
-                        ("files searched", count("files")),
-                        ("bytes searched", count("bytes")),
-                        ("originals searched for", count("values_searched")),
-                        ("set apart (also masked output)", count("values_set_apart")),
-                        ("not searchable (too short)", count("values_unsearchable")),
-                        ("found", residue.join(", ")),
-                    ])
-                })
+            SnapshotVerb::Audit { id, key_file, threads } => {
+                self.leak_audit(&id, key_file, threads)
             }
             SnapshotVerb::Report { id, html } => self.report(&id, &html),
             SnapshotVerb::Verify { id, public_key } => self.verify(&id, public_key.as_deref()),

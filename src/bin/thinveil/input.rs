@@ -24,7 +24,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String> {
 
 pub(crate) fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {
     if arguments.ephemeral_key {
-        return Ok(MaskKey::generate()?);
+        return Ok(MaskKey::ephemeral()?);
     }
     if let Some(path) = &arguments.key_file {
         return Ok(MaskKey::from_hex(&read_secret(path)?)?);

@@ -8,6 +8,7 @@ mod commands;
 mod evidence;
 mod input;
 mod keys;
+mod leak_audit;
 mod output;
 mod progress;
 

@@ -63,11 +63,7 @@ impl ColumnMasker<'_> {
     /// Masks one stored value in place: the bytes behind its varlena header, or all of a value of
     /// fixed width. Tells `witness` of each part's value before and after it is masked. On an error
     /// some parts are masked and some are not.
-    pub fn apply(
-        &mut self,
-        value: &mut [u8],
-        witness: &mut dyn Witness,
-    ) -> Result<(), DatumError> {
+    pub fn apply(&mut self, value: &mut [u8], witness: &mut dyn Witness) -> Result<(), DatumError> {
         self.apply_noting(value, witness, &mut Vec::new())
     }
 

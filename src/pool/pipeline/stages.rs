@@ -9,11 +9,11 @@ use crate::cluster::catalog::{Catalog, ClusterInfo, read_cluster, read_database}
 use crate::cluster::server::PrivateServer;
 use crate::cluster::{ControlFile, quote_literal, sql_error, superuser_names};
 use crate::error::{Error, Result};
-use crate::fingerprint::{Gathered, Limits};
+use crate::fingerprint::{Gathered, Limits, SealKey};
 use crate::finish::{FinishJob, FinishReport};
 use crate::mask::MaskKey;
 use crate::plan::{MaskPlan, plan};
-use crate::pool::{Manifest, Pool, Snapshot};
+use crate::pool::{Manifest, Pool, Snapshot, leak_audit};
 use crate::progress::Stage;
 use crate::rewrite::{RewriteJob, RewriteReport};
 use crate::rules::RuleSet;
@@ -197,6 +197,7 @@ impl Planned {
     pub fn rewrite(self, key: &MaskKey) -> Result<Rewritten> {
         let Planned { mut work, plan, cluster } = self;
         work.manifest.key_id = key.id().0;
+        let seal = (!key.is_ephemeral()).then(|| SealKey::new(key)).transpose()?;
         let report = work.stage(Stage::Rewrite, |work| {
             let pgdata = work.staging.data_dir();
             let control = ControlFile::read(&pgdata, work.manifest.major)?;
@@ -228,7 +229,7 @@ impl Planned {
         work.manifest.pages_rewritten = pages_rewritten;
         // A deviation is an error: whoever comes this far has none.
         work.manifest.layout_deviations = 0;
-        Ok(Rewritten { work, plan, cluster, fingerprints })
+        Ok(Rewritten { work, plan, cluster, fingerprints, seal })
     }
 }
 
@@ -238,12 +239,14 @@ pub struct Rewritten {
     plan: MaskPlan,
     cluster: ClusterInfo,
     fingerprints: Gathered,
+    /// What fingerprints are sealed with, unless nobody could open that.
+    seal: Option<SealKey>,
 }
 
 impl Rewritten {
     /// Rebuilds what derives from masked columns, removes what a masked cluster must not carry.
     pub fn finish(self) -> Result<Finished> {
-        let Rewritten { mut work, plan, cluster, fingerprints } = self;
+        let Rewritten { mut work, plan, cluster, fingerprints, seal } = self;
         let report = work.stage(Stage::Finish, |work| {
             let aside = work.staging.volume().with_file_name("aside");
             let watch = Watch::silent(&work.options.cancel);
@@ -276,7 +279,7 @@ impl Rewritten {
         if !report.relayouts.is_empty() {
             extra.insert("layout_not_preserved".to_owned(), report.relayouts.clone().into());
         }
-        Ok(Finished { work, plan, fingerprints, report })
+        Ok(Finished { work, plan, fingerprints, seal, report })
     }
 }
 
@@ -308,16 +311,22 @@ pub struct Finished {
     work: Work,
     plan: MaskPlan,
     fingerprints: Gathered,
+    /// What fingerprints are sealed with, unless nobody could open that.
+    seal: Option<SealKey>,
     report: FinishReport,
 }
 
 impl Finished {
     /// Searches every file for original values. Refuses where one is found.
     pub fn audit(self) -> Result<Audited> {
-        let Finished { mut work, plan, fingerprints, report } = self;
+        let Finished { mut work, plan, fingerprints, seal, report } = self;
         let audit = work.stage(Stage::Audit, |work| {
+            let volume = work.staging.volume();
+            if let Some(key) = &seal {
+                leak_audit::seal(&volume, key, &fingerprints, &plan, &report.files)?;
+            }
             let job = AuditJob {
-                volume: &work.staging.volume(),
+                volume: &volume,
                 plan: &plan,
                 fingerprints,
                 files: &report.files,
@@ -327,6 +336,7 @@ impl Finished {
             };
             job.run()
         })?;
+        work.manifest.extra.insert("audit_again".to_owned(), seal.is_some().into());
         Ok(Audited { work, audit })
     }
 }

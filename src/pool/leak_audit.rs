@@ -1,0 +1,94 @@
+//! The leak audit of a sealed snapshot, once more.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Snapshot;
+use crate::audit::{AuditJob, AuditReport};
+use crate::cluster::FileMap;
+use crate::error::{Error, Result};
+use crate::fingerprint::{Gathered, Limits, SealKey};
+use crate::mask::MaskKey;
+use crate::plan::MaskPlan;
+use crate::progress::{Cancel, Progress};
+
+/// What the fingerprints of a snapshot's originals and output are in, beside its volume.
+const SEALED: &str = "fingerprints.sealed";
+
+/// What an audit needs besides fingerprints.
+#[derive(Serialize)]
+struct Context<'a> {
+    plan: &'a MaskPlan,
+    files: &'a FileMap,
+}
+
+#[derive(Deserialize)]
+struct OwnedContext {
+    plan: MaskPlan,
+    files: FileMap,
+}
+
+/// Keeps what a later audit needs, beside this volume.
+pub(super) fn seal(
+    volume: &Path,
+    key: &SealKey,
+    fingerprints: &Gathered,
+    plan: &MaskPlan,
+    files: &FileMap,
+) -> Result<()> {
+    let context = serde_json::to_value(Context { plan, files })
+        .map_err(|error| Error::invalid(format!("the plan: {error}")))?;
+    fingerprints.seal(&volume.with_file_name(SEALED), key, context)
+}
+
+impl Snapshot {
+    fn sealed(&self) -> PathBuf {
+        self.dir().join(SEALED)
+    }
+
+    /// Searches every file of the snapshot again for all original values. Refuses where one is
+    /// found. `threads` is 0 for as many as there are cores.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where `key` is not the one that masked it, or where that was ephemeral.
+    pub fn audit(
+        &self,
+        key: &MaskKey,
+        threads: usize,
+        cancel: &Cancel,
+        progress: &dyn Progress,
+    ) -> Result<AuditReport> {
+        if !self.sealed().exists() {
+            return Err(Error::invalid(format!(
+                "snapshot {} can't be audited again: its key was ephemeral, so that nothing was \
+                 kept of its originals' fingerprints",
+                self.name()
+            )));
+        }
+        let key_id = key.id().0;
+        if key_id != self.manifest().key_id {
+            return Err(Error::invalid(format!(
+                "key {key_id} did not mask snapshot {}: {} did",
+                self.name(),
+                self.manifest().key_id
+            )));
+        }
+        // Whatever does not fit into memory goes with this.
+        let staging = self.pool().new_staging()?;
+        let (fingerprints, context) =
+            Gathered::unseal(&self.sealed(), key, &staging.scratch_dir(), Limits::default())?;
+        let context = OwnedContext::deserialize(context)
+            .map_err(|error| Error::invalid(format!("what was sealed: {error}")))?;
+        let job = AuditJob {
+            volume: &self.volume(),
+            plan: &context.plan,
+            fingerprints,
+            files: &context.files,
+            threads,
+            cancel,
+            progress,
+        };
+        job.run()
+    }
+}
