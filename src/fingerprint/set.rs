@@ -162,7 +162,8 @@ impl FingerprintSet {
     }
 
     /// Bytes in memory.
-    pub(crate) fn memory(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
         let starts = self.heads.starts.len() + self.values.starts.len();
         let halves = starts + self.tags.len() + self.known.len();
         let words = self.filter.words.len() + self.short.words.len();

@@ -21,6 +21,7 @@ mod evidence;
 mod hosts;
 mod interruptions;
 mod judge_faults;
+mod leak_audit;
 mod majors;
 mod masking;
 mod ordinary_user;

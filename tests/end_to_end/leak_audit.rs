@@ -1,0 +1,265 @@
+//! The leak audit on real clusters: originals in every stored form of an unmasked column, in a
+//! snapshot's files, and what must not be mistaken for one.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::FileExt;
+
+use crate::common::{Base, Pool, Queries, Rules, Sandbox, files_under};
+
+/// Unmasked columns, each with how the original of a row stands in it. `%` is the original.
+const PLACES: [(&str, &str, &str); 16] = [
+    ("whole", "text", "%"),
+    ("word", "text", "'call ' || % || ' at once'"),
+    ("odd", "text", "'xyz' || %"),
+    (
+        "pglz",
+        "text COMPRESSION pglz",
+        "repeat('so much for that. ', 80) || % || repeat(' and on', 90)",
+    ),
+    (
+        "lz4",
+        "text COMPRESSION lz4",
+        "repeat('so much for that. ', 80) || % || repeat(' and on', 90)",
+    ),
+    ("toast_pglz", "text COMPRESSION pglz", "noise(1, 9000) || % || noise(2, 9000)"),
+    ("toast_lz4", "text COMPRESSION lz4", "noise(3, 9000) || % || noise(4, 9000)"),
+    // Across the border of two chunks of 1,996 bytes.
+    ("toast_plain", "text", "repeat('.', 2 * 1996 - 9) || % || repeat('.', 9000)"),
+    ("utf16", "bytea", "utf16(%)"),
+    ("hex", "text", "'\\x' || encode(%::bytea, 'hex')"),
+    ("base64", "text", "encode(('a' || % || 'bc')::bytea, 'base64')"),
+    (
+        "base64_lines",
+        "text",
+        "encode((repeat('.', 100) || % || repeat('.', 100))::bytea, 'base64')",
+    ),
+    ("json", "json", "('{\"a\": \"' || replace(%, '@', '\\u0040') || '\"}')::json"),
+    ("jsonb", "jsonb", "jsonb_build_object('a', jsonb_build_array(1, %))"),
+    ("xml", "xml", "('<a b=\"' || % || '\"/>')::xml"),
+    ("list", "text[]", "ARRAY['a', %]"),
+];
+
+const FUNCTIONS: &str = "
+    CREATE FUNCTION noise(seed int, len int) RETURNS text LANGUAGE sql AS
+      $$ SELECT left(string_agg(md5((seed * 1000000 + i)::text), ' and so on, '), len)
+         FROM generate_series(1, len / 40) AS i $$;
+    CREATE FUNCTION utf16(t text) RETURNS bytea LANGUAGE sql AS
+      $$ SELECT decode(string_agg(lpad(to_hex(ascii(c)), 2, '0') || '00', ''), 'hex')
+         FROM regexp_split_to_table(t, '') AS c $$;
+    CREATE TABLE people (id integer PRIMARY KEY, email text);
+    INSERT INTO people
+      SELECT i, md5(i::text) || '@mail.example.org' FROM generate_series(1, 3000) AS i;";
+
+#[test]
+fn every_stored_form_in_an_unmasked_column_refuses_with_column_and_row() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    raw.exec("postgres", FUNCTIONS);
+    for (column, type_name, value) in PLACES {
+        let value = value.replace('%', "(SELECT email FROM people WHERE id = 1234)");
+        raw.exec(
+            "postgres",
+            &format!(
+                "CREATE TABLE t_{column} (id integer, {column} {type_name});
+                 INSERT INTO t_{column} VALUES (1, NULL);
+                 INSERT INTO t_{column} SELECT 2, {value};"
+            ),
+        );
+    }
+    raw.exec(
+        "postgres",
+        "ALTER TABLE t_toast_plain ALTER toast_plain SET STORAGE external;
+         UPDATE t_toast_plain SET toast_plain = toast_plain || '' WHERE id = 2;
+         DROP FUNCTION noise, utf16",
+    );
+    // They are stored as they are meant to be.
+    for (column, wanted) in
+        [("pglz", "pglz"), ("lz4", "lz4"), ("toast_pglz", "pglz"), ("toast_lz4", "lz4")]
+    {
+        let query = format!("SELECT pg_column_compression({column}) FROM t_{column} WHERE id = 2");
+        assert_eq!(raw.value("postgres", &query), wanted, "{column}");
+    }
+    for (column, at_least) in [("toast_pglz", 1), ("toast_lz4", 1), ("toast_plain", 3)] {
+        let toast = raw.value(
+            "postgres",
+            &format!("SELECT reltoastrelid::regclass FROM pg_class WHERE relname = 't_{column}'"),
+        );
+        let chunks = raw.value("postgres", &format!("SELECT count(*) FROM {toast}"));
+        assert!(chunks.parse::<u32>().unwrap() >= at_least, "{column}: {chunks}");
+    }
+    let email = raw.value("postgres", "SELECT email FROM people WHERE id = 1234");
+    raw.stop();
+
+    let pool = Pool::new(&sandbox);
+    let rules = |keep: &str| {
+        format!(
+            "version = 1\nunlisted = \"keep\"\n\
+             [databases.postgres.tables.\"public.people\"]\nid = \"keep\"\nemail = \"email\"\n{keep}"
+        )
+    };
+    let careless = Rules::write(&sandbox, "careless.toml", &rules(""));
+    let outcome = pool.try_snapshot(raw.source(), careless.path(), &[]);
+    let refusals = outcome.refusals();
+    for (column, ..) in PLACES {
+        let kept = format!("kept column postgres.public.t_{column}.{column} (first in row (0,");
+        let of_column: Vec<_> =
+            refusals.iter().filter(|it| it["message"].as_str().unwrap().contains(&kept)).collect();
+        assert_eq!(of_column.len(), 1, "{column}: {refusals:#?}");
+        assert_eq!(of_column[0]["code"], "unmasked_column", "{column}");
+        assert_eq!(of_column[0]["column"], "email");
+    }
+    assert_eq!(refusals.len(), PLACES.len(), "{refusals:#?}");
+    assert!(!outcome.text().contains(&email) && !outcome.text().contains(&email[..32]));
+    assert_eq!(pool.remains(), Vec::<String>::new());
+
+    // Each of them can be accepted by name.
+    let accepted = PLACES.map(|(column, ..)| {
+        format!(
+            "[databases.postgres.tables.\"public.t_{column}\"]\n\
+             {column} = {{ mask = \"keep\", accept_originals = true }}\n"
+        )
+    });
+    let accepted = Rules::write(&sandbox, "accepted.toml", &rules(&accepted.concat()));
+    let snapshot = pool.snapshot(raw.source(), accepted.path(), &[]);
+    let audit = &snapshot.json["audit"];
+    assert_eq!((&audit["values_searched"], &audit["values_set_apart"]), (&3000.into(), &1.into()));
+}
+
+#[test]
+fn a_sealed_snapshot_is_audited_again_and_whatever_was_put_there_is_found() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    raw.exec("postgres", FUNCTIONS);
+    let email = raw.value("postgres", "SELECT email FROM people WHERE id = 77");
+    raw.stop();
+    let pool = Pool::new(&sandbox);
+    let people = ("public.people", "id = \"keep\"\nemail = \"email\"");
+    let rules = Rules::for_tables(&sandbox, "rules.toml", "postgres", &[people]);
+    let snapshot = pool.snapshot(raw.source(), rules.path(), &["--name", "again"]);
+    let audited = pool.json(&["snapshot", "audit", "again"]);
+    assert_eq!(audited["again"], true);
+    assert_eq!(audited["audit"], snapshot.json["audit"]);
+
+    let data = snapshot.data();
+    let wal = files_under(&data.join("pg_wal")).pop().unwrap();
+    let heap = files_under(&data.join("base"))
+        .into_iter()
+        .map(|file| data.join("base").join(file))
+        .filter(|file| fs::metadata(file).unwrap().len() >= 20 * 8192)
+        .max_by_key(|file| file.file_name().unwrap().to_string_lossy().parse::<u32>().unwrap_or(0))
+        .unwrap();
+    let utf16: Vec<u8> = email.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    let hex: String = email.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let places = [
+        (data.join("pg_wal").join(wal), 1_000_003, email.clone().into_bytes()),
+        (data.join("PG_VERSION"), 3, utf16),
+        (data.join("pg_xact/0000"), 4099, hex.into_bytes()),
+        // In the hole of a page, across no border; and across one of two pages.
+        (heap.clone(), 8192 - 9, email.clone().into_bytes()),
+    ];
+    for (file, at, bytes) in places {
+        let before = fs::read(&file).unwrap();
+        let mut room = before.clone();
+        room.resize(room.len().max(at + bytes.len()), b' ');
+        room[at..at + bytes.len()].copy_from_slice(&bytes);
+        fs::write(&file, room).unwrap();
+        let outcome = pool.run(&["snapshot", "audit", "again"]);
+        let refusals = outcome.refusals();
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let named = refusals.iter().any(|it| {
+            let message = it["message"].as_str().unwrap();
+            message.contains(&name) && message.contains(&format!("byte {at}"))
+        });
+        assert!(named, "{file:?}: {refusals:#?}");
+        assert!(!outcome.text().contains(&email));
+        fs::write(&file, before).unwrap();
+    }
+    assert_eq!(pool.json(&["snapshot", "audit", "again"])["again"], true);
+
+    // A masked cell that holds what no mask made is residue, even though it is masked.
+    let clone_file = fs::OpenOptions::new().read(true).write(true).open(&heap).unwrap();
+    let bytes = fs::read(&heap).unwrap();
+    let at = bytes.windows(9).position(|window| window.starts_with(b"@example")).unwrap() - 32;
+    clone_file.write_all_at(&email.as_bytes()[..49], at as u64).unwrap();
+    let outcome = pool.run(&["snapshot", "audit", "again"]);
+    let codes: BTreeSet<String> =
+        outcome.refusals().iter().map(|it| it["code"].as_str().unwrap().to_owned()).collect();
+    assert!(codes.contains("residue"), "{outcome:?}");
+    fs::write(&heap, bytes).unwrap();
+}
+
+#[test]
+fn an_audit_needs_the_key_that_masked_and_an_ephemeral_one_is_gone() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    raw.exec("postgres", FUNCTIONS);
+    raw.stop();
+    let mut pool = Pool::new(&sandbox);
+    let people = ("public.people", "id = \"keep\"\nemail = \"email\"");
+    let rules = Rules::for_tables(&sandbox, "rules.toml", "postgres", &[people]);
+    let kept = pool.snapshot(raw.source(), rules.path(), &["--name", "kept"]);
+    let gone = pool.snapshot(raw.source(), rules.path(), &["--name", "gone", "--ephemeral-key"]);
+    assert_eq!(
+        (&kept.json["audit_again"], &gone.json["audit_again"]),
+        (&true.into(), &false.into())
+    );
+    let sealed = |id: &str| pool.dir().join("snapshots").join(id).join("fingerprints.sealed");
+    assert!(sealed(&kept.id).exists() && !sealed(&gone.id).exists());
+    let outcome = pool.run(&["snapshot", "audit", "gone"]).expect_code(1);
+    assert!(outcome.text().contains("ephemeral"), "{outcome:?}");
+    let other = sandbox.file("other.key", &"5".repeat(64));
+    let arguments = ["snapshot", "audit", "kept", "--key-file", other.to_str().unwrap()];
+    let outcome = pool.run(&arguments).expect_code(1);
+    assert!(outcome.text().contains("did not mask"), "{outcome:?}");
+    // Without a key it says what was recorded.
+    pool.env.clear();
+    for name in ["kept", "gone"] {
+        let recorded = pool.json(&["snapshot", "audit", name]);
+        assert_eq!(recorded["again"], false);
+        assert_eq!(recorded["audit"]["values_searched"], 3000);
+    }
+}
+
+#[test]
+fn numbers_and_words_that_are_there_by_accident_do_not_refuse() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    raw.exec(
+        "postgres",
+        "SELECT setseed(0.5);
+         CREATE TABLE visits (id integer, at timestamp, amount bigint, name text);
+         INSERT INTO visits SELECT i,
+           '2024-01-01'::timestamp + trunc(random() * 2000000) * interval '1 second',
+           10000000000000 + trunc(random() * 2000000), 'Guest ' || i
+         FROM generate_series(1, 100000) AS i;
+         CREATE TABLE other (id integer, at timestamp, amount bigint);
+         INSERT INTO other SELECT i,
+           '2024-01-01'::timestamp + trunc(random() * 2000000) * interval '1 second',
+           10000000000000 + trunc(random() * 2000000)
+         FROM generate_series(1, 100000) AS i;
+         CREATE TABLE copied AS SELECT id, at FROM visits;",
+    );
+    raw.stop();
+    let rules = |copied: &str| {
+        format!(
+            "version = 1\nunlisted = \"keep\"\n[databases.postgres.tables.\"public.visits\"]\n\
+             at = \"timestamp_shift\"\namount = \"integer\"\nname = \"full_name\"\n\
+             [databases.postgres.tables.\"public.copied\"]\nat = \"{copied}\"\n"
+        )
+    };
+    let pool = Pool::new(&sandbox);
+    let masked = Rules::write(&sandbox, "masked.toml", &rules("timestamp_shift"));
+    let snapshot = pool.snapshot(raw.source(), masked.path(), &[]);
+    let coincidences = snapshot.json["audit"]["coincidences"].as_u64().unwrap();
+    assert!(coincidences > 5000, "{coincidences}");
+    // A column with nearly all of them has them not by accident.
+    let kept = Rules::write(&sandbox, "kept.toml", &rules("keep"));
+    let refusals = pool.try_snapshot(raw.source(), kept.path(), &[]).refusals();
+    assert_eq!(refusals.len(), 1, "{refusals:#?}");
+    assert!(refusals[0]["message"].as_str().unwrap().contains("public.copied.at"), "{refusals:#?}");
+}
