@@ -21,6 +21,7 @@ mod evidence;
 mod hosts;
 mod interruptions;
 mod judge_faults;
+mod literals;
 mod majors;
 mod masking;
 mod ordinary_user;
