@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::bucket::{BUCKETS, Record, bucket_of, read_into, write_all};
-use super::collect::{Collector, Entry, WHOLE};
+use super::bucket::BUCKETS;
+use super::collect::{Collector, Entry};
 use super::hash::HashKey;
 use super::set::{Builder, FingerprintSet};
-use super::value::{Class, comparable};
-use crate::datum::ValueType;
-use crate::error::{Error, Result};
+use super::sorted::Sorted;
+use super::value::Class;
+use crate::error::Result;
 
 /// Of more different sets of columns, only the first column is known.
 const SETS_KEPT: usize = 1 << 20;
@@ -28,56 +27,6 @@ pub struct ColumnName {
     pub table: String,
     /// Column.
     pub column: String,
-}
-
-/// Sorted records, in memory or in a file.
-pub(super) enum Sorted<R> {
-    Memory(Vec<R>),
-    File(PathBuf, usize),
-}
-
-impl<R: Record> Sorted<R> {
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Sorted::Memory(records) => records.len(),
-            Sorted::File(_, len) => *len,
-        }
-    }
-
-    /// All of them. Those in memory are copied.
-    pub(super) fn load(&self) -> Result<Vec<R>> {
-        match self {
-            Sorted::Memory(records) => Ok(records.clone()),
-            Sorted::File(path, _) => {
-                let mut records = Vec::new();
-                read_into(path, &mut records)?;
-                Ok(records)
-            }
-        }
-    }
-
-    /// The same, and they are gone.
-    fn take(&mut self) -> Result<Vec<R>> {
-        match std::mem::replace(self, Sorted::Memory(Vec::new())) {
-            Sorted::Memory(records) => Ok(records),
-            Sorted::File(path, len) => {
-                let records = Sorted::File(path.clone(), len).load()?;
-                std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
-                Ok(records)
-            }
-        }
-    }
-
-    fn find(&self, hash: u64) -> Result<Option<R>> {
-        let find = |records: &[R]| {
-            let at = records.partition_point(|record| record.hash() < hash);
-            records.get(at).copied().filter(|record| record.hash() == hash)
-        };
-        match self {
-            Sorted::Memory(records) => Ok(find(records)),
-            Sorted::File(..) => Ok(find(&self.load()?)),
-        }
-    }
 }
 
 /// The columns of values, as numbers: most values are one column's.
@@ -236,35 +185,6 @@ impl Gathered {
         self.column_sets.get(set as usize).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The masked columns, by number, that this text is an original value of: all of it, blanks at
-    /// its end aside. None where it is masked output as well, or forgotten.
-    pub fn originals_of(&self, text: &[u8]) -> Result<&[u32]> {
-        let hash = self.key.full(comparable(ValueType::Text, text));
-        if self.forgotten.contains(&hash) {
-            return Ok(&[]);
-        }
-        let found = self.originals.get(bucket_of(hash)).map(|bucket| bucket.find(hash));
-        Ok(found.transpose()?.flatten().map_or(&[], |entry| self.columns_of(entry.column)))
-    }
-
-    /// Takes a text out of the originals: it may stand elsewhere by the user's word. True if it
-    /// was one of them.
-    pub fn forget(&mut self, text: &[u8]) -> Result<bool> {
-        let known = !self.originals_of(text)?.is_empty();
-        if known {
-            self.forgotten.insert(self.key.full(comparable(ValueType::Text, text)));
-        }
-        Ok(known)
-    }
-
-    /// True if this value of a column is one that a mask made. One with parts is of no type.
-    pub(crate) fn is_output(&self, value_type: Option<ValueType>, value: &[u8]) -> Result<bool> {
-        let value = comparable(value_type.unwrap_or(WHOLE), value);
-        let hash = self.key.full(value);
-        let found = self.outputs.get(bucket_of(hash)).map(|bucket| bucket.find(hash));
-        Ok(found.transpose()?.flatten().is_some())
-    }
-
     /// The next originals to search for, which are gone from here; `None` after the last ones.
     pub(crate) fn next_set(&mut self) -> Result<Option<FingerprintSet>> {
         let mut builder = Builder::new(self.key.clone());
@@ -323,22 +243,8 @@ fn gather(collector: &Collector, number: usize, sets: &Mutex<ColumnSets>) -> Res
     }
     records.truncate(distinct);
     records.shrink_to_fit();
-    let originals = settle(collector, records, of_originals, &format!("gathered-{number}"))?;
-    let outputs = settle(collector, outputs, of_outputs, &format!("made-{number}"))?;
+    let originals =
+        Sorted::new(records, of_originals, &collector.scratch, &format!("gathered-{number}"))?;
+    let outputs = Sorted::new(outputs, of_outputs, &collector.scratch, &format!("made-{number}"))?;
     Ok((originals, outputs, also_output, numbers))
-}
-
-/// Where some had to be written, all are.
-fn settle<R: Record>(
-    collector: &Collector,
-    records: Vec<R>,
-    spilled: bool,
-    name: &str,
-) -> Result<Sorted<R>> {
-    if !spilled {
-        return Ok(Sorted::Memory(records));
-    }
-    let path = collector.scratch.join(name);
-    write_all(&collector.scratch, &path, &records)?;
-    Ok(Sorted::File(path, records.len()))
 }

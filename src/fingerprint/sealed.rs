@@ -7,11 +7,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::bucket::{BUCKETS, Record, write_all};
+use super::bucket::{BUCKETS, Record};
 use super::collect::{Entry, Limits};
-use super::gathered::{ColumnName, Gathered, Sorted};
+use super::gathered::{ColumnName, Gathered};
 use super::hash::HashKey;
 use super::seal::{SealKey, SealedReader, SealedWriter};
+use super::sorted::Sorted;
 use crate::error::{Error, Result};
 use crate::mask::MaskKey;
 
@@ -87,8 +88,8 @@ impl Gathered {
         for number in 0..BUCKETS {
             let originals = read_records::<Entry>(&mut reader).map_err(failed)?;
             let outputs = read_records::<u64>(&mut reader).map_err(failed)?;
-            let originals = put_away(originals, scratch, "gathered", number, large)?;
-            let outputs = put_away(outputs, scratch, "made", number, large)?;
+            let originals = Sorted::new(originals, large, scratch, &format!("gathered-{number}"))?;
+            let outputs = Sorted::new(outputs, large, scratch, &format!("made-{number}"))?;
             gathered.originals.push(originals);
             gathered.outputs.push(outputs);
         }
@@ -123,19 +124,4 @@ fn read_records<R: Record>(reader: &mut impl Read) -> std::io::Result<Vec<R>> {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
     }
     Ok(bytes.chunks_exact(R::SIZE).filter_map(R::read).collect())
-}
-
-fn put_away<R: Record>(
-    records: Vec<R>,
-    scratch: &Path,
-    name: &str,
-    number: usize,
-    large: bool,
-) -> Result<Sorted<R>> {
-    if !large {
-        return Ok(Sorted::Memory(records));
-    }
-    let path = scratch.join(format!("{name}-{number}"));
-    write_all(scratch, &path, &records)?;
-    Ok(Sorted::File(path, records.len()))
 }

@@ -158,10 +158,16 @@ fn output_is_set_apart_and_counted() {
     assert_eq!((gathered.distinct(), gathered.also_output()), (2, 1));
     assert!(gathered.is_output(Some(ValueType::Text), b"Johanna Muster").unwrap());
     assert!(!gathered.is_output(Some(ValueType::Text), b"Johanna").unwrap());
-    assert_eq!(gathered.originals_of(b"somebody else ").unwrap(), [1]);
-    assert!(gathered.originals_of(b"Johanna Muster").unwrap().is_empty());
-    assert!(gathered.forget(b"somebody else").unwrap());
-    assert!(!gathered.forget(b"somebody else").unwrap());
+    let find = |gathered: &Gathered, text: &[u8]| {
+        let found = gathered.find(ValueType::Text, text).unwrap();
+        found.map(|(original, columns)| (original, columns.to_vec()))
+    };
+    let (original, columns) = find(&gathered, b"somebody else ").unwrap();
+    assert_eq!(columns, [1]);
+    assert_eq!(find(&gathered, b"Johanna Muster"), None);
+    assert!(gathered.forget(original));
+    assert!(!gathered.forget(original));
+    assert_eq!(find(&gathered, b"somebody else"), None);
     assert_eq!(gathered.also_output(), 2);
     assert_eq!(fast(&mut gathered, b"Johanna Muster, somebody else"), []);
 }
@@ -198,7 +204,8 @@ fn a_sealed_set_finds_the_same_under_its_key() {
     let path = scratch.path().join("sealed");
     let key = MaskKey::from_bytes([7; 32]);
     let mut gathered = gather(&values, Limits::default(), scratch.path());
-    gathered.forget(b"value-4999").unwrap();
+    let forgotten = gathered.find(ValueType::Text, b"value-4999").unwrap().unwrap().0;
+    assert!(gathered.forget(forgotten));
     gathered.seal(&path, &SealKey::new(&key).unwrap(), "context".into()).unwrap();
     let expected = fast(&mut gathered, text);
     assert!(!expected.is_empty());

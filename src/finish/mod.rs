@@ -9,6 +9,7 @@ mod credentials;
 mod file_map;
 mod indexes;
 mod kept_heaps;
+mod literals;
 mod purge;
 mod relayout;
 mod risk;
@@ -21,12 +22,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use kept_heaps::CopyFile;
+pub use literals::{Literals, ObjectLiterals};
 pub use risk::Anonymity;
 
 use crate::cluster::catalog::ClusterInfo;
 use crate::cluster::server::{PrivateServer, ServerOptions};
 use crate::cluster::{ControlFile, FileMap};
 use crate::error::{Error, Result};
+use crate::fingerprint::Gathered;
+use crate::mask::MaskKey;
 use crate::plan::MaskPlan;
 use crate::progress::{Cancel, Progress, Stage};
 
@@ -42,6 +46,10 @@ pub struct FinishJob<'a> {
     pub cluster: &'a ClusterInfo,
     /// What was masked.
     pub plan: &'a MaskPlan,
+    /// Original values of masked columns, to be looked for in code.
+    pub originals: &'a Gathered,
+    /// The key, for literals in code that are to be masked.
+    pub key: &'a MaskKey,
     /// A directory to be, on the volume's file system and outside of the volume.
     pub aside: &'a Path,
     /// How files are copied there.
@@ -67,6 +75,8 @@ pub struct FinishReport {
     pub tables_analyzed: u64,
     /// What was removed.
     pub removed: Removed,
+    /// Originals in code, and what became of them.
+    pub literals: Literals,
     /// How well people hide among each other.
     pub anonymity: Vec<Anonymity>,
     /// Which file belongs to which relation, for the audit.
@@ -146,6 +156,7 @@ impl FinishJob<'_> {
             done: 0.into(),
             total: self.plan.databases.iter().map(per_database).sum::<usize>() as u64 + 1,
         };
+        let literals = literals::settle(server, self)?;
         let mut files = FileMap::default();
         let (mut views_refreshed, mut tables_analyzed) = (0, 0);
         let mut relayouts = Vec::new();
@@ -193,6 +204,7 @@ impl FinishJob<'_> {
             relayouts,
             views_refreshed,
             tables_analyzed,
+            literals,
             anonymity,
             removed: Removed { comments: text.comments, security_labels: text.labels, ..removed },
             files,

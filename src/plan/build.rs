@@ -74,6 +74,7 @@ pub(super) fn build(
         accepted_columns,
         columns: super::inventory::of(scope, assignments),
         quasi_identifiers: super::inventory::quasi_identifiers(scope, assignments, problems),
+        objects: scope.rules.map(|rules| rules.objects.clone()).unwrap_or_default(),
         keep_comments: scope.rules.is_some_and(|rules| rules.keep_comments),
     }
 }

@@ -46,6 +46,9 @@ pub struct DatabasePlan {
     /// Columns that may tell people apart, by table.
     #[serde(default)]
     pub quasi_identifiers: Vec<QuasiIdentifiers>,
+    /// What happens to objects whose code holds originals.
+    #[serde(default)]
+    pub objects: std::collections::BTreeMap<String, crate::rules::ObjectRule>,
     /// Comments stay.
     #[serde(default)]
     pub keep_comments: bool,

@@ -18,6 +18,7 @@ mod derived;
 mod inventory;
 mod mask_plan;
 mod masks;
+mod objects;
 mod problems;
 mod scope;
 mod structured;
@@ -68,6 +69,7 @@ pub fn plan(rules: &RuleSet, catalog: &Catalog) -> Result<MaskPlan> {
         columns::check(&scope, &assignments, &mut problems);
         when::check(&scope, &assignments, &mut problems);
         context::check(&scope, &assignments, &mut problems);
+        objects::check(&scope, &mut problems);
         let views = derived::check(&scope, &assignments, &mut problems);
         plan.databases.push(build::build(&scope, &assignments, &views, &mut problems));
     }

@@ -25,7 +25,7 @@ pub use mask_name::{MaskName, UnknownMask};
 pub use nearest::{did_you_mean, nearest};
 pub use parts::{PartDefault, Parts};
 pub use rule_set::{
-    ColumnRule, DatabaseRules, LargeObjects, MaskOptions, RuleSet, TableRules, Unlisted,
-    UnlistedDatabases, When,
+    ColumnRule, DatabaseRules, LargeObjects, MaskOptions, ObjectRule, RuleSet, TableRules,
+    Unlisted, UnlistedDatabases, When,
 };
-pub use write::{database_header, rule_line, table_header};
+pub use write::{database_header, object_line, objects_header, rule_line, table_header};

@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::read::{At, Reader, Value};
-use super::{DatabaseRules, LargeObjects, TableRules, Unlisted, UnlistedDatabases};
+use super::{DatabaseRules, LargeObjects, ObjectRule, TableRules, Unlisted, UnlistedDatabases};
 
 /// A table's section.
 #[derive(Default)]
@@ -16,7 +16,7 @@ struct TableSection {
 
 impl Reader<'_> {
     pub(super) fn database(&mut self, at: At<'_>, section: &Value<'_>) -> DatabaseRules {
-        let known = ["drop", "unlisted", "large_objects", "comments", "tables"];
+        let known = ["drop", "unlisted", "large_objects", "comments", "objects", "tables"];
         let mut rules = DatabaseRules::default();
         for (key, value) in self.table(at, section, "a database's section") {
             match &**key.get_ref() {
@@ -24,6 +24,13 @@ impl Reader<'_> {
                 "unlisted" => rules.unlisted = Some(self.unlisted(at, value)),
                 "large_objects" => rules.large_objects = self.large_objects(at, value),
                 "comments" => rules.keep_comments = self.comments(at, value),
+                "objects" => {
+                    for (name, rule) in self.table(at, value, "objects") {
+                        if let Some(rule) = self.object_rule(at, rule) {
+                            rules.objects.insert(name.get_ref().to_string(), rule);
+                        }
+                    }
+                }
                 "tables" => {
                     for (name, columns) in self.table(at, value, "tables") {
                         let at = At { table: Some(name.get_ref()), ..at };
@@ -47,7 +54,8 @@ impl Reader<'_> {
         let says_more = !rules.tables.is_empty()
             || rules.unlisted.is_some()
             || rules.large_objects.is_some()
-            || rules.keep_comments;
+            || rules.keep_comments
+            || !rules.objects.is_empty();
         if rules.drop && says_more {
             self.problem_at(
                 at,
@@ -131,6 +139,21 @@ impl Reader<'_> {
         policy
     }
 
+    fn object_rule(&mut self, at: At<'_>, value: &Value<'_>) -> Option<ObjectRule> {
+        match value.get_ref().as_str() {
+            Some("keep") => return Some(ObjectRule::Keep),
+            Some("rewrite") => return Some(ObjectRule::Rewrite),
+            _ => {}
+        }
+        self.problem_at(
+            at,
+            &value.span(),
+            "the rule for an object is neither \"keep\" nor \"rewrite\"",
+            "\"view public.vip\" = \"keep\"",
+        );
+        None
+    }
+
     fn comments(&mut self, at: At<'_>, value: &Value<'_>) -> bool {
         let word = value.get_ref().as_str();
         if !matches!(word, Some("keep" | "remove")) {
@@ -192,6 +215,10 @@ drop = true
 [databases.shop]
 large_objects = "blank"
 comments = "keep"
+
+[databases.shop.objects]
+"default value for public.customers.email" = "rewrite"
+"view public.vip" = "keep"
 
 [databases.shop.tables."public.customers"]
 allow_relayout = true

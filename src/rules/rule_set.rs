@@ -77,6 +77,16 @@ pub enum LargeObjects {
     Keep,
 }
 
+/// What happens to a schema object whose code holds originals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ObjectRule {
+    /// They stay there, and the audit looks for them nowhere.
+    Keep,
+    /// They are replaced by what the column's mask makes of them.
+    Rewrite,
+}
+
 /// Rules of one database, by `schema.table`.
 #[derive(Clone, Debug, Default)]
 pub struct DatabaseRules {
@@ -86,6 +96,9 @@ pub struct DatabaseRules {
     pub large_objects: Option<LargeObjects>,
     /// Columns that together may tell people apart, by `schema.table`: how well they do is measured.
     pub quasi_identifiers: BTreeMap<String, Vec<String>>,
+    /// What happens to objects whose code holds an original value of a masked column, by kind and
+    /// identity as `pg_identify_object` gives them: `view public.vip`.
+    pub objects: BTreeMap<String, ObjectRule>,
     /// Comments on the database's objects stay; the audit searches them like everything else.
     pub keep_comments: bool,
     /// Tables that may be rebuilt through SQL, as `schema.table`: their layout is not kept then.

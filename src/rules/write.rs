@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    ColumnRule, LargeObjects, MaskOptions, PartDefault, Parts, RuleSet, Unlisted, UnlistedDatabases,
+    ColumnRule, LargeObjects, MaskOptions, ObjectRule, PartDefault, Parts, RuleSet, Unlisted,
+    UnlistedDatabases,
 };
 
 impl RuleSet {
@@ -24,11 +25,17 @@ impl RuleSet {
                 }),
             );
             lines.extend(rules.keep_comments.then(|| "comments = \"keep\"".to_owned()));
-            if !lines.is_empty() || rules.tables.is_empty() {
+            if !lines.is_empty() || rules.tables.is_empty() && rules.objects.is_empty() {
                 lines.insert(0, format!("\n[databases.{}]", key(database)));
             }
             for line in lines {
                 let _ = writeln!(text, "{line}");
+            }
+            if !rules.objects.is_empty() {
+                let _ = writeln!(text, "\n{}", objects_header(database));
+            }
+            for (object, rule) in &rules.objects {
+                let _ = writeln!(text, "{}", object_line(object, *rule));
             }
             for (table, columns) in &rules.tables {
                 let _ = write!(text, "\n{}\n", table_header(database, table));
@@ -84,6 +91,20 @@ fn large_objects_word(policy: LargeObjects) -> &'static str {
 /// `[databases.shop]`
 pub fn database_header(database: &str) -> String {
     format!("[databases.{}]", key(database))
+}
+
+/// `[databases.shop.objects]`
+pub fn objects_header(database: &str) -> String {
+    format!("[databases.{}.objects]", key(database))
+}
+
+/// `"view public.vip" = "keep"`
+pub fn object_line(object: &str, rule: ObjectRule) -> String {
+    let word = match rule {
+        ObjectRule::Keep => "keep",
+        ObjectRule::Rewrite => "rewrite",
+    };
+    format!("{} = {}", string(object), string(word))
 }
 
 /// `[databases.shop.tables."public.customers"]`

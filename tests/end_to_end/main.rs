@@ -22,6 +22,7 @@ mod hosts;
 mod interruptions;
 mod judge_faults;
 mod leak_audit;
+mod literals;
 mod majors;
 mod masking;
 mod ordinary_user;

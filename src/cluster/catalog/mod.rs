@@ -5,6 +5,7 @@
 //! has. [`read_cluster`] and [`read_database`] fill them from a live server; no row of a user's
 //! table is ever read.
 
+mod code;
 mod model;
 mod node_tree;
 mod read_cluster;
@@ -17,6 +18,7 @@ mod sql;
 mod types;
 mod value;
 
+pub(crate) use code::code_with_text;
 pub use model::{
     Catalog, CheckConstraint, ClusterInfo, Database, DatabaseInfo, Derivation, Domain,
     ExtendedStatistics, ForeignKey, Index, Role, Tablespace,

@@ -84,6 +84,8 @@ pub struct Database {
     pub derivations: Vec<Derivation>,
     /// `CREATE STATISTICS` objects.
     pub statistics: Vec<ExtendedStatistics>,
+    /// Objects of users' making that hold code, by kind and identity: `view public.vip`.
+    pub code: std::collections::BTreeSet<String>,
     /// Large objects (`pg_largeobject_metadata`).
     pub large_objects: i64,
     /// Where their bytes are, those of removed ones too: the first segment of `pg_largeobject`,

@@ -75,6 +75,7 @@ pub fn read_database(client: &mut Client, info: &DatabaseInfo) -> Result<Databas
         domains,
         derivations: read_objects::derivations(client, &attributes)?,
         statistics: read_objects::statistics(client, major, &attributes)?,
+        code: super::code::names(client, major)?,
         large_objects,
         pg_largeobject,
         pg_attribute: read_pg_attribute(client)?,

@@ -26,6 +26,7 @@ impl Sample {
             domains: BTreeMap::new(),
             derivations: Vec::new(),
             statistics: Vec::new(),
+            code: Default::default(),
             large_objects: 0,
             pg_largeobject: None,
             pg_attribute: super::model::CatalogTable::default(),

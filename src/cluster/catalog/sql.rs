@@ -184,3 +184,85 @@ pub(super) const LARGE_OBJECTS: &str = "
     SELECT count(*), CASE WHEN pg_relation_size('pg_catalog.pg_largeobject') > 0
                           THEN pg_relation_filepath('pg_catalog.pg_largeobject') END
     FROM pg_largeobject_metadata";
+
+/// Every piece of users' code: the object's class, oid, catalog, column, key column, key, form,
+/// language, text. `pg_proc.prosqlbody` and `pg_statistic_ext.stxexprs` came with 14,
+/// `pg_publication_rel.prqual` with 15.
+fn code_pieces(major: PgMajor) -> String {
+    let mut pieces = String::from(CODE);
+    if major.number() >= 14 {
+        pieces += " UNION ALL SELECT 'pg_proc'::regclass, oid, 'pg_proc', 'prosqlbody', 'oid', oid,
+                     'tree', '', prosqlbody::text FROM pg_proc
+             UNION ALL SELECT 'pg_statistic_ext'::regclass, oid, 'pg_statistic_ext', 'stxexprs',
+                     'oid', oid, 'tree', '', stxexprs::text FROM pg_statistic_ext";
+    }
+    if major.number() >= 15 {
+        pieces += " UNION ALL SELECT 'pg_publication_rel'::regclass, oid, 'pg_publication_rel',
+                     'prqual', 'oid', oid, 'tree', '', prqual::text FROM pg_publication_rel";
+    }
+    pieces
+}
+
+/// A view is its rule `_RETURN`. A table's bound as a partition and its partition key are the
+/// table's own.
+const CODE: &str = "
+    SELECT CASE WHEN rulename = '_RETURN' THEN 'pg_class'::regclass ELSE 'pg_rewrite'::regclass END
+               AS class,
+           CASE WHEN rulename = '_RETURN' THEN ev_class ELSE oid END AS object,
+           'pg_rewrite' AS catalog, 'ev_action' AS attribute, 'oid' AS key, oid AS row,
+           'tree' AS form, '' AS language, ev_action::text AS text
+    FROM pg_rewrite
+    UNION ALL SELECT 'pg_rewrite'::regclass, oid, 'pg_rewrite', 'ev_qual', 'oid', oid, 'tree', '',
+           ev_qual::text FROM pg_rewrite WHERE rulename <> '_RETURN'
+    UNION ALL SELECT 'pg_attrdef'::regclass, oid, 'pg_attrdef', 'adbin', 'oid', oid, 'tree', '',
+           adbin::text FROM pg_attrdef
+    UNION ALL SELECT 'pg_constraint'::regclass, oid, 'pg_constraint', 'conbin', 'oid', oid, 'tree',
+           '', conbin::text FROM pg_constraint
+    UNION ALL SELECT 'pg_class'::regclass, indexrelid, 'pg_index', 'indexprs', 'indexrelid',
+           indexrelid, 'tree', '', indexprs::text FROM pg_index
+    UNION ALL SELECT 'pg_class'::regclass, indexrelid, 'pg_index', 'indpred', 'indexrelid',
+           indexrelid, 'tree', '', indpred::text FROM pg_index
+    UNION ALL SELECT 'pg_trigger'::regclass, oid, 'pg_trigger', 'tgqual', 'oid', oid, 'tree', '',
+           tgqual::text FROM pg_trigger
+    UNION ALL SELECT 'pg_trigger'::regclass, oid, 'pg_trigger', 'tgargs', 'oid', oid, 'opaque', '',
+           NULLIF(encode(tgargs, 'escape'), '') FROM pg_trigger
+    UNION ALL SELECT 'pg_policy'::regclass, oid, 'pg_policy', 'polqual', 'oid', oid, 'tree', '',
+           polqual::text FROM pg_policy
+    UNION ALL SELECT 'pg_policy'::regclass, oid, 'pg_policy', 'polwithcheck', 'oid', oid, 'tree',
+           '', polwithcheck::text FROM pg_policy
+    UNION ALL SELECT 'pg_proc'::regclass, oid, 'pg_proc', 'proargdefaults', 'oid', oid, 'tree', '',
+           proargdefaults::text FROM pg_proc
+    UNION ALL SELECT 'pg_proc'::regclass, p.oid, 'pg_proc', 'prosrc', 'oid', p.oid, 'body',
+           l.lanname::text, NULLIF(p.prosrc, '')
+           FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+           WHERE l.lanname NOT IN ('internal', 'c')
+    UNION ALL SELECT 'pg_proc'::regclass, oid, 'pg_proc', 'proconfig', 'oid', oid, 'opaque', '',
+           proconfig::text FROM pg_proc
+    UNION ALL SELECT 'pg_type'::regclass, enumtypid, 'pg_enum', 'enumlabel', 'oid', oid, 'label',
+           enumtypid::regtype::text, enumlabel::text FROM pg_enum
+    UNION ALL SELECT 'pg_class'::regclass, oid, 'pg_class', 'relpartbound', 'oid', oid, 'fixed', '',
+           relpartbound::text FROM pg_class
+    UNION ALL SELECT 'pg_class'::regclass, partrelid, 'pg_partitioned_table', 'partexprs',
+           'partrelid', partrelid, 'fixed', '', partexprs::text FROM pg_partitioned_table
+    UNION ALL SELECT 'pg_type'::regclass, oid, 'pg_type', 'typdefaultbin', 'oid', oid, 'tree', '',
+           typdefaultbin::text FROM pg_type
+    UNION ALL SELECT 'pg_type'::regclass, oid, 'pg_type', 'typdefault', 'oid', oid, 'body', 'sql',
+           typdefault FROM pg_type
+    UNION ALL SELECT 'pg_ts_dict'::regclass, oid, 'pg_ts_dict', 'dictinitoption', 'oid', oid,
+           'opaque', '', dictinitoption FROM pg_ts_dict";
+
+/// Where the object itself, or the catalog row that holds its code, is a user's.
+pub(super) fn code(major: PgMajor) -> String {
+    format!(
+        "SELECT i.type || ' ' || i.identity, c.catalog, c.attribute, c.key, c.row, c.form,
+                c.language, c.text
+         FROM ({}) AS c, pg_identify_object(c.class, c.object, 0) AS i
+         WHERE c.object >= 16384 AND c.text IS NOT NULL AND i.identity IS NOT NULL
+         ORDER BY 1, 2, 3, 5",
+        code_pieces(major)
+    )
+}
+
+pub(super) fn code_names(major: PgMajor) -> String {
+    format!("SELECT DISTINCT column1 FROM ({}) AS code (column1)", code(major))
+}

@@ -229,7 +229,7 @@ impl Planned {
         work.manifest.pages_rewritten = pages_rewritten;
         // A deviation is an error: whoever comes this far has none.
         work.manifest.layout_deviations = 0;
-        Ok(Rewritten { work, plan, cluster, fingerprints, seal })
+        Ok(Rewritten { work, plan, cluster, fingerprints, seal, key: key.clone() })
     }
 }
 
@@ -241,12 +241,14 @@ pub struct Rewritten {
     fingerprints: Gathered,
     /// What fingerprints are sealed with, unless nobody could open that.
     seal: Option<SealKey>,
+    /// For literals in code.
+    key: MaskKey,
 }
 
 impl Rewritten {
     /// Rebuilds what derives from masked columns, removes what a masked cluster must not carry.
     pub fn finish(self) -> Result<Finished> {
-        let Rewritten { mut work, plan, cluster, fingerprints, seal } = self;
+        let Rewritten { mut work, plan, cluster, mut fingerprints, seal, key } = self;
         let report = work.stage(Stage::Finish, |work| {
             let aside = work.staging.volume().with_file_name("aside");
             let watch = Watch::silent(&work.options.cancel);
@@ -254,6 +256,8 @@ impl Rewritten {
                 server: work.server(server_settings(work)),
                 cluster: &cluster,
                 plan: &plan,
+                originals: &fingerprints,
+                key: &key,
                 aside: &aside,
                 copy_file: &|from, to| copy_file(from, to, &watch),
                 jobs: work.options.threads,
@@ -276,6 +280,15 @@ impl Rewritten {
         let anonymity = serde_json::to_value(&report.anonymity)
             .map_err(|error| Error::invalid(format!("the report of anonymity: {error}")))?;
         extra.insert("anonymity".to_owned(), anonymity);
+        let objects = &report.literals.objects;
+        if !objects.is_empty() {
+            let accepted = report.literals.accepted.iter();
+            let accepted = accepted.filter(|original| fingerprints.forget(**original)).count();
+            extra.insert("literals_accepted".to_owned(), accepted.into());
+            let objects = serde_json::to_value(objects)
+                .map_err(|error| Error::invalid(format!("the list of literals: {error}")))?;
+            extra.insert("literals".to_owned(), objects);
+        }
         if !report.relayouts.is_empty() {
             extra.insert("layout_not_preserved".to_owned(), report.relayouts.clone().into());
         }

@@ -8,7 +8,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::evidence::PublicKey;
 use super::{Manifest, Pool, Snapshot};
 use crate::error::{Error, Result};
-use crate::finish::Anonymity;
+use crate::finish::{Anonymity, ObjectLiterals};
 use crate::plan::ColumnRecord;
 use crate::rewrite::SmallDomain;
 use crate::rules::MaskName;
@@ -18,6 +18,7 @@ struct Report<'a> {
     manifest: &'a Manifest,
     /// By database.
     columns: Vec<(String, Vec<ColumnRecord>)>,
+    literals: Vec<ObjectLiterals>,
     anonymity: Vec<Anonymity>,
     small_domains: Vec<SmallDomain>,
     signer: Option<PublicKey>,
@@ -41,6 +42,7 @@ impl Snapshot {
         let report = Report {
             manifest,
             columns: columns.into_iter().collect(),
+            literals: manifest.read("literals").map_err(unreadable)?,
             anonymity: manifest.read("anonymity").map_err(unreadable)?,
             small_domains: manifest.read("small_domains").map_err(unreadable)?,
             signer: self.signer()?,
@@ -77,6 +79,7 @@ impl Report<'_> {
                         (self.masked())
                         (self.kept())
                         (self.audit())
+                        (self.literals())
                         (self.removed())
                         (self.risk())
                         (self.verifying())

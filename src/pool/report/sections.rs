@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Report, grouped};
 use crate::plan::{ColumnRecord, Word};
-use crate::rules::{MaskName, Order};
+use crate::rules::{MaskName, ObjectRule, Order};
 
 /// Groups smaller than this count as a risk.
 const SMALL: i64 = 5;
@@ -112,6 +112,31 @@ impl Report<'_> {
                 @for (kind, count) in &self.manifest.residue {
                     dt { "Found in " (spoken(kind)) }
                     dd.(if *count == 0 { "good" } else { "bad" }) { (grouped(*count)) }
+                }
+            }
+        }
+    }
+
+    pub(super) fn literals(&self) -> Markup {
+        html! {
+            @if !self.literals.is_empty() {
+                h2 { "Originals in code" }
+                p {
+                    "Views, functions, defaults and other objects with an original value of a masked "
+                    "column as a literal, each named in the rules. In those that are kept it can "
+                    "still be read; in the others it was masked like the column."
+                }
+                table {
+                    tr { th { "Object" } th { "Values" } th { "Of" } th { "Literals" } }
+                    @for object in &self.literals { tr {
+                        td { (object.database) ": " (object.object) }
+                        td { (object.values) }
+                        td { @for column in &object.columns { (column) " " } }
+                        td { @match object.rule {
+                            ObjectRule::Keep => { span.warn { "kept" } }
+                            ObjectRule::Rewrite => { "masked" }
+                        } }
+                    } }
                 }
             }
         }
