@@ -1,6 +1,8 @@
 //! Texts in other forms: as hex, as base64, as UTF-16, with JSON's escapes, and as constants of the
 //! catalogs. What may be one is decoded, and searched like everything else.
 
+use std::ops::RangeInclusive;
+
 /// How a value stood where it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Form {
@@ -86,14 +88,19 @@ impl Decoded {
         self.marked(bytes);
     }
 
-    /// Where a match stood, and in which form; `None` if it is not in one that changes anything.
-    pub(super) fn origin(&self, position: usize, len: usize) -> Option<(usize, Form)> {
+    /// Where a match stood, first byte to last, and in which form; `None` if it is not in one that
+    /// changes anything.
+    pub(super) fn origin(
+        &self,
+        position: usize,
+        len: usize,
+    ) -> Option<(RangeInclusive<usize>, Form)> {
         let after = self.forms.partition_point(|(start, _)| *start <= position);
         let (_, form) = *self.forms.get(after.checked_sub(1)?)?;
         let first = *self.offsets.get(position)?;
         let last = *self.offsets.get(position + len - 1)?;
         let escaped = (last - first) as usize != len - 1;
-        (form != Form::Json || escaped).then_some((first as usize, form))
+        (form != Form::Json || escaped).then_some((first as usize..=last as usize, form))
     }
 
     fn begin(&mut self, form: Form) {

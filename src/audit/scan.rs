@@ -42,6 +42,8 @@ pub(super) struct Scan<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Hit {
     pub(super) position: usize,
+    /// Where its last byte is.
+    last: usize,
     pub(super) value: usize,
     pub(super) form: Form,
 }
@@ -70,17 +72,19 @@ impl Searcher {
         hits.clear();
         scan.set.search(bytes, from, to, candidates, |found| {
             if scan.matters(&found) {
-                hits.push(Hit { position: found.position, value: found.value, form });
+                let Match { position, len, value, .. } = found;
+                hits.push(Hit { position, last: position + len - 1, value, form });
             }
         });
         decoded.read(bytes);
         scan.set.search(&decoded.bytes, 0, decoded.bytes.len(), candidates, |found| {
             if scan.set.class(found.value) != Class::Number
-                && let Some((position, form)) = decoded.origin(found.position, found.len)
-                && (from..to).contains(&position)
+                && let Some((range, form)) = decoded.origin(found.position, found.len)
+                && (from..to).contains(range.start())
                 && scan.matters(&found)
             {
-                hits.push(Hit { position, value: found.value, form });
+                let (position, last) = range.into_inner();
+                hits.push(Hit { position, last, value: found.value, form });
             }
         });
         hits.drain(..)
@@ -196,7 +200,9 @@ impl Scan<'_> {
             let block = blocks.get(number).filter(|_| !target.storage.is_empty());
             let cell = block.and_then(|block| {
                 let cell = locate(block, position % BLCKSZ, &target.storage).ok().flatten()?;
-                Some((cell, block))
+                // What goes on behind a cell is not in it.
+                let last = hit.last - from - number * BLCKSZ;
+                (last < cell.value.end).then_some((cell, block))
             });
             let Some((cell, block)) = cell else {
                 self.judge(target, hit.value, spot(position, None, hit.form), None)?;

@@ -42,8 +42,8 @@ const PLACES: [(&str, &str, &str); 16] = [
 
 const FUNCTIONS: &str = "
     CREATE FUNCTION noise(seed int, len int) RETURNS text LANGUAGE sql AS
-      $$ SELECT left(string_agg(md5((seed * 1000000 + i)::text), ' and so on, '), len)
-         FROM generate_series(1, len / 40) AS i $$;
+      $$ SELECT left(string_agg(repeat(md5((seed * 1000000 + i)::text), 2), ' '), len)
+         FROM generate_series(1, len / 60) AS i $$;
     CREATE FUNCTION utf16(t text) RETURNS bytea LANGUAGE sql AS
       $$ SELECT decode(string_agg(lpad(to_hex(ascii(c)), 2, '0') || '00', ''), 'hex')
          FROM regexp_split_to_table(t, '') AS c $$;
@@ -134,6 +134,7 @@ fn a_sealed_snapshot_is_audited_again_and_whatever_was_put_there_is_found() {
     raw.start();
     raw.exec("postgres", FUNCTIONS);
     let email = raw.value("postgres", "SELECT email FROM people WHERE id = 77");
+    let people_heap = raw.value("postgres", "SELECT pg_relation_filepath('people')");
     raw.stop();
     let pool = Pool::new(&sandbox);
     let people = ("public.people", "id = \"keep\"\nemail = \"email\"");
@@ -145,7 +146,9 @@ fn a_sealed_snapshot_is_audited_again_and_whatever_was_put_there_is_found() {
 
     let data = snapshot.data();
     let wal = files_under(&data.join("pg_wal")).pop().unwrap();
-    let heap = files_under(&data.join("base"))
+    let heap = data.join(people_heap);
+    // Of a catalog, all of which were written anew: its TOAST table.
+    let toast = files_under(&data.join("base"))
         .into_iter()
         .map(|file| data.join("base").join(file))
         .filter(|file| fs::metadata(file).unwrap().len() >= 20 * 8192)
@@ -157,8 +160,11 @@ fn a_sealed_snapshot_is_audited_again_and_whatever_was_put_there_is_found() {
         (data.join("pg_wal").join(wal), 1_000_003, email.clone().into_bytes()),
         (data.join("PG_VERSION"), 3, utf16),
         (data.join("pg_xact/0000"), 4099, hex.into_bytes()),
-        // In the hole of a page, across no border; and across one of two pages.
+        // Across the border of two pages, in the last tuple of one and the header of the other.
         (heap.clone(), 8192 - 9, email.clone().into_bytes()),
+        (toast.clone(), 8192 - 9, email.clone().into_bytes()),
+        // In a chunk of a value, which is told by its beginning.
+        (toast.clone(), 2 * 8192 - 99, email.clone().into_bytes()),
     ];
     for (file, at, bytes) in places {
         let before = fs::read(&file).unwrap();
@@ -167,11 +173,16 @@ fn a_sealed_snapshot_is_audited_again_and_whatever_was_put_there_is_found() {
         room[at..at + bytes.len()].copy_from_slice(&bytes);
         fs::write(&file, room).unwrap();
         let outcome = pool.run(&["snapshot", "audit", "again"]);
+        assert_eq!(outcome.code(), 3, "{file:?}: {outcome:?}");
         let refusals = outcome.refusals();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let named = refusals.iter().any(|it| {
             let message = it["message"].as_str().unwrap();
-            message.contains(&name) && message.contains(&format!("byte {at}"))
+            let place = match file == toast && at > 8192 {
+                true => "pg_rewrite.ev_action".to_owned(),
+                false => format!("byte {at}"),
+            };
+            message.contains(&name) && message.contains(&place)
         });
         assert!(named, "{file:?}: {refusals:#?}");
         assert!(!outcome.text().contains(&email));

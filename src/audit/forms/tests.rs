@@ -9,7 +9,8 @@ fn found(bytes: &[u8]) -> Vec<(usize, Form)> {
     let len = TEXT.len();
     let windows = decoded.bytes.windows(len).enumerate();
     let matches = windows.filter(|(_, window)| *window == TEXT.as_bytes());
-    let mut found: Vec<_> = matches.filter_map(|(at, _)| decoded.origin(at, len)).collect();
+    let origins = matches.filter_map(|(at, _)| decoded.origin(at, len));
+    let mut found: Vec<_> = origins.map(|(range, form)| (*range.start(), form)).collect();
     found.dedup();
     found
 }
