@@ -119,7 +119,7 @@ impl Collector {
     }
 
     /// What one thread takes down of one column.
-    pub(crate) fn notes(&self, column: u32) -> Notes<'_> {
+    pub fn notes(&self, column: u32) -> Notes<'_> {
         Notes {
             collector: self,
             column,
@@ -151,7 +151,8 @@ impl Collector {
 }
 
 /// What one thread takes down of the values of one column, before and after they are masked.
-pub(crate) struct Notes<'c> {
+/// `Debug` prints the column.
+pub struct Notes<'c> {
     collector: &'c Collector,
     column: u32,
     /// Hashes of originals and of output seen a moment ago.
@@ -160,6 +161,12 @@ pub(crate) struct Notes<'c> {
     outputs: Vec<u64>,
     values: u64,
     unsearchable: u64,
+}
+
+impl std::fmt::Debug for Notes<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Notes({})", self.column)
+    }
 }
 
 impl Notes<'_> {

@@ -18,8 +18,7 @@ mod sorted;
 mod tests;
 mod value;
 
-pub(crate) use collect::Notes;
-pub use collect::{Collector, Limits};
+pub use collect::{Collector, Limits, Notes};
 pub use gathered::{ColumnName, Gathered};
 pub use lookup::Original;
 pub use seal::SealKey;

@@ -148,6 +148,21 @@ fn finds_every_length_at_every_alignment() {
 }
 
 #[test]
+fn a_set_takes_less_than_forty_bytes_a_value() {
+    // Just above a power of two, and just below the next: tables are of such sizes.
+    for count in [33_000u32, 50_000, 65_000, 131_072] {
+        let originals = (0..count).map(|n| (0, format!("{:08x}", n * 2_654_435).into_bytes()));
+        let values = Values { originals: originals.collect(), outputs: vec![] };
+        let scratch = tempfile::tempdir().unwrap();
+        let mut gathered = gather(&values, Limits::default(), scratch.path());
+        let set = gathered.next_set().unwrap().unwrap();
+        // One byte more says whether it is set apart.
+        let bytes = (set.memory() + set.len()) as f64 / set.len() as f64;
+        assert!(set.len() as u32 > count / 2 && bytes < 40.0, "{bytes} bytes of {count} values");
+    }
+}
+
+#[test]
 fn output_is_set_apart_and_counted() {
     let values = Values {
         originals: vec![(0, b"Johanna Muster".to_vec()), (1, b"somebody else".to_vec())],

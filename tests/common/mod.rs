@@ -12,6 +12,7 @@ mod processes;
 mod rules;
 mod sandbox;
 mod servers;
+pub(crate) mod simple_search;
 
 pub(crate) use clients::{client_program, dump};
 pub(crate) use cluster::{Cluster, Queries, Row};

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::FileExt;
 
-use crate::common::{Base, Pool, Queries, Rules, Sandbox, files_under};
+use crate::common::simple_search::{columns_with, files_with};
+use crate::common::{Base, Cluster, Pool, Queries, Rules, Sandbox, files_under};
 
-/// Unmasked columns, each with how the original of a row stands in it. `%` is the original.
-const PLACES: [(&str, &str, &str); 16] = [
+/// Unmasked columns, each with how the original of a row stands in it. `%` is an address, `&` a
+/// name of ten letters, and `#` one of five.
+const PLACES: [(&str, &str, &str); 19] = [
     ("whole", "text", "%"),
     ("word", "text", "'call ' || % || ' at once'"),
     ("odd", "text", "'xyz' || %"),
@@ -38,6 +40,25 @@ const PLACES: [(&str, &str, &str); 16] = [
     ("jsonb", "jsonb", "jsonb_build_object('a', jsonb_build_array(1, %))"),
     ("xml", "xml", "('<a b=\"' || % || '\"/>')::xml"),
     ("list", "text[]", "ARRAY['a', %]"),
+    ("short", "text", "&"),
+    ("short_word", "text", "'call ' || & || ', please'"),
+    ("shortest", "varchar(9)", "#"),
+];
+
+/// What looks like an original in one of these forms, and is none.
+const ALMOST: [(&str, &str, &str); 12] = [
+    ("cut", "text", "left(%, length(%) - 1)"),
+    ("changed", "text", "overlay(% placing '_' from 20)"),
+    ("blank", "text", "left(%, 20) || ' ' || substr(%, 21)"),
+    ("capitals", "text", "upper(%)"),
+    ("cut_pglz", "text COMPRESSION pglz", "repeat(left(%, 40) || '. ', 90)"),
+    ("cut_toast", "text COMPRESSION lz4", "noise(5, 9000) || left(%, 40) || noise(6, 9000)"),
+    ("cut_hex", "text", "'a' || left(encode(%::bytea, 'hex'), 96)"),
+    ("cut_utf16", "bytea", "utf16(left(%, 40))"),
+    ("cut_base64", "text", "encode(left(%, 40)::bytea, 'base64')"),
+    ("in_a_word", "text", "'x' || & || 'y'"),
+    ("too_short_for_a_word", "text", "'call ' || # || ' now'"),
+    ("none", "text", "NULL"),
 ];
 
 const FUNCTIONS: &str = "
@@ -47,9 +68,20 @@ const FUNCTIONS: &str = "
     CREATE FUNCTION utf16(t text) RETURNS bytea LANGUAGE sql AS
       $$ SELECT decode(string_agg(lpad(to_hex(ascii(c)), 2, '0') || '00', ''), 'hex')
          FROM regexp_split_to_table(t, '') AS c $$;
-    CREATE TABLE people (id integer PRIMARY KEY, email text);
+    CREATE TABLE people (id integer PRIMARY KEY, email text, nick text, tiny text);
     INSERT INTO people
-      SELECT i, md5(i::text) || '@mail.example.org' FROM generate_series(1, 3000) AS i;";
+      SELECT i, md5(i::text) || '@mail.example.org', 'robert' || 1000 + i,
+        'xz' || translate(to_hex(255 + i), '0123456789', 'ghijklmnop')
+      FROM generate_series(1, 3000) AS i;";
+const PEOPLE: &str = "id = \"keep\"\nemail = \"email\"\nnick = \"redact\"\ntiny = \"redact\"";
+/// Distinct values of these.
+const ORIGINALS: u64 = 9000;
+
+fn originals(raw: &Cluster) -> Vec<String> {
+    let query = "SELECT email FROM people UNION ALL SELECT nick FROM people
+                 UNION ALL SELECT tiny FROM people";
+    raw.rows("postgres", query).into_iter().map(|row| row[0].clone().expect("a value")).collect()
+}
 
 #[test]
 fn every_stored_form_in_an_unmasked_column_refuses_with_column_and_row() {
@@ -57,8 +89,10 @@ fn every_stored_form_in_an_unmasked_column_refuses_with_column_and_row() {
     let mut raw = Base::Empty.copy(&sandbox, "raw");
     raw.start();
     raw.exec("postgres", FUNCTIONS);
-    for (column, type_name, value) in PLACES {
-        let value = value.replace('%', "(SELECT email FROM people WHERE id = 1234)");
+    for (column, type_name, value) in PLACES.into_iter().chain(ALMOST) {
+        let of = |column: &str| format!("(SELECT {column} FROM people WHERE id = 1234)");
+        let value = value.replace('%', &of("email")).replace('&', &of("nick"));
+        let value = value.replace('#', &of("tiny"));
         raw.exec(
             "postgres",
             &format!(
@@ -90,25 +124,30 @@ fn every_stored_form_in_an_unmasked_column_refuses_with_column_and_row() {
         assert!(chunks.parse::<u32>().unwrap() >= at_least, "{column}: {chunks}");
     }
     let email = raw.value("postgres", "SELECT email FROM people WHERE id = 1234");
+    let masked = ["public.people.email", "public.people.nick", "public.people.tiny"];
+    let expected = columns_with(&raw, "postgres", &masked, &originals(&raw));
+    assert_eq!(expected.len(), PLACES.len(), "{expected:?}");
     raw.stop();
 
     let pool = Pool::new(&sandbox);
     let rules = |keep: &str| {
         format!(
             "version = 1\nunlisted = \"keep\"\n\
-             [databases.postgres.tables.\"public.people\"]\nid = \"keep\"\nemail = \"email\"\n{keep}"
+             [databases.postgres.tables.\"public.people\"]\n{PEOPLE}\n{keep}"
         )
     };
     let careless = Rules::write(&sandbox, "careless.toml", &rules(""));
     let outcome = pool.try_snapshot(raw.source(), careless.path(), &[]);
     let refusals = outcome.refusals();
     for (column, ..) in PLACES {
-        let kept = format!("kept column postgres.public.t_{column}.{column} (first in row (0,");
+        let row = &expected[&format!("public.t_{column}.{column}")];
+        let kept = format!("kept column postgres.public.t_{column}.{column} (first in row {row};");
         let of_column: Vec<_> =
             refusals.iter().filter(|it| it["message"].as_str().unwrap().contains(&kept)).collect();
         assert_eq!(of_column.len(), 1, "{column}: {refusals:#?}");
         assert_eq!(of_column[0]["code"], "unmasked_column", "{column}");
-        assert_eq!(of_column[0]["column"], "email");
+        let of = of_column[0]["column"].as_str().unwrap();
+        assert_eq!(of == "email", !column.starts_with("short"), "{column}: {of}");
     }
     assert_eq!(refusals.len(), PLACES.len(), "{refusals:#?}");
     assert!(!outcome.text().contains(&email) && !outcome.text().contains(&email[..32]));
@@ -124,7 +163,10 @@ fn every_stored_form_in_an_unmasked_column_refuses_with_column_and_row() {
     let accepted = Rules::write(&sandbox, "accepted.toml", &rules(&accepted.concat()));
     let snapshot = pool.snapshot(raw.source(), accepted.path(), &[]);
     let audit = &snapshot.json["audit"];
-    assert_eq!((&audit["values_searched"], &audit["values_set_apart"]), (&3000.into(), &1.into()));
+    assert_eq!(
+        (&audit["values_searched"], &audit["values_set_apart"]),
+        (&ORIGINALS.into(), &3.into())
+    );
 }
 
 #[test]
@@ -134,10 +176,17 @@ fn a_sealed_snapshot_is_audited_again_and_whatever_was_put_there_is_found() {
     raw.start();
     raw.exec("postgres", FUNCTIONS);
     let email = raw.value("postgres", "SELECT email FROM people WHERE id = 77");
+    let addresses: Vec<String> =
+        originals(&raw).into_iter().filter(|original| original.contains('@')).collect();
+    let base64 = raw.value(
+        "postgres",
+        "SELECT translate(encode(('a' || email || 'z')::bytea, 'base64'), E'\\n', '')
+         FROM people WHERE id = 77",
+    );
     let people_heap = raw.value("postgres", "SELECT pg_relation_filepath('people')");
     raw.stop();
     let pool = Pool::new(&sandbox);
-    let people = ("public.people", "id = \"keep\"\nemail = \"email\"");
+    let people = ("public.people", PEOPLE);
     let rules = Rules::for_tables(&sandbox, "rules.toml", "postgres", &[people]);
     let snapshot = pool.snapshot(raw.source(), rules.path(), &["--name", "again"]);
     let audited = pool.json(&["snapshot", "audit", "again"]);
@@ -156,19 +205,25 @@ fn a_sealed_snapshot_is_audited_again_and_whatever_was_put_there_is_found() {
         .unwrap();
     let utf16: Vec<u8> = email.encode_utf16().flat_map(u16::to_be_bytes).collect();
     let hex: String = email.bytes().map(|byte| format!("{byte:02X}")).collect();
+    let at = |at: usize| format!("byte {at}");
+    let plain = email.clone().into_bytes();
     let places = [
-        (data.join("pg_wal").join(wal), 1_000_003, email.clone().into_bytes()),
-        (data.join("PG_VERSION"), 3, utf16),
-        (data.join("pg_xact/0000"), 4099, hex.into_bytes()),
+        (data.join("pg_wal").join(wal), 1_000_003, plain.clone(), at(1_000_003)),
+        (data.join("PG_VERSION"), 3, utf16, at(3)),
+        (data.join("pg_xact/0000"), 4099, hex.into_bytes(), at(4099)),
+        // Files that PostgreSQL does not know. Of "a" and an address in base64, the first character
+        // is of "a" alone.
+        (data.join("notes.txt"), 0, base64.into_bytes(), at(1)),
+        (heap.with_file_name("notes"), 70_001, plain.clone(), at(70_001)),
         // Across the border of two pages, in the last tuple of one and the header of the other.
-        (heap.clone(), 8192 - 9, email.clone().into_bytes()),
-        (toast.clone(), 8192 - 9, email.clone().into_bytes()),
-        // In a chunk of a value, which is told by its beginning.
-        (toast.clone(), 2 * 8192 - 99, email.clone().into_bytes()),
+        (heap.clone(), 8192 - 9, plain.clone(), at(8192 - 9)),
+        (toast.clone(), 8192 - 9, plain.clone(), at(8192 - 9)),
+        // In a chunk of a value, which is told by its row.
+        (toast, 2 * 8192 - 99, plain, "pg_rewrite.ev_action, row ".to_owned()),
     ];
-    for (file, at, bytes) in places {
-        let before = fs::read(&file).unwrap();
-        let mut room = before.clone();
+    for (file, at, bytes, place) in places {
+        let before = fs::read(&file).ok();
+        let mut room = before.clone().unwrap_or_default();
         room.resize(room.len().max(at + bytes.len()), b' ');
         room[at..at + bytes.len()].copy_from_slice(&bytes);
         fs::write(&file, room).unwrap();
@@ -176,17 +231,16 @@ fn a_sealed_snapshot_is_audited_again_and_whatever_was_put_there_is_found() {
         assert_eq!(outcome.code(), 3, "{file:?}: {outcome:?}");
         let refusals = outcome.refusals();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        let named = refusals.iter().any(|it| {
-            let message = it["message"].as_str().unwrap();
-            let place = match file == toast && at > 8192 {
-                true => "pg_rewrite.ev_action".to_owned(),
-                false => format!("byte {at}"),
-            };
-            message.contains(&name) && message.contains(&place)
-        });
-        assert!(named, "{file:?}: {refusals:#?}");
+        let simple = files_with(&data, &addresses[..100]);
+        assert!(simple.len() == 1 && simple[0].ends_with(&name), "{simple:?}");
+        assert_eq!(refusals.len(), 1, "{file:?}: {refusals:#?}");
+        let message = refusals[0]["message"].as_str().unwrap();
+        assert!(message.contains(&name) && message.contains(&place), "{file:?}: {message}");
         assert!(!outcome.text().contains(&email));
-        fs::write(&file, before).unwrap();
+        match before {
+            Some(before) => fs::write(&file, before).unwrap(),
+            None => fs::remove_file(&file).unwrap(),
+        }
     }
     assert_eq!(pool.json(&["snapshot", "audit", "again"])["again"], true);
 
@@ -210,7 +264,7 @@ fn an_audit_needs_the_key_that_masked_and_an_ephemeral_one_is_gone() {
     raw.exec("postgres", FUNCTIONS);
     raw.stop();
     let mut pool = Pool::new(&sandbox);
-    let people = ("public.people", "id = \"keep\"\nemail = \"email\"");
+    let people = ("public.people", PEOPLE);
     let rules = Rules::for_tables(&sandbox, "rules.toml", "postgres", &[people]);
     let kept = pool.snapshot(raw.source(), rules.path(), &["--name", "kept"]);
     let gone = pool.snapshot(raw.source(), rules.path(), &["--name", "gone", "--ephemeral-key"]);
@@ -231,8 +285,39 @@ fn an_audit_needs_the_key_that_masked_and_an_ephemeral_one_is_gone() {
     for name in ["kept", "gone"] {
         let recorded = pool.json(&["snapshot", "audit", name]);
         assert_eq!(recorded["again"], false);
-        assert_eq!(recorded["audit"]["values_searched"], 3000);
+        assert_eq!(recorded["audit"]["values_searched"], ORIGINALS);
     }
+}
+
+#[test]
+fn an_original_that_a_mask_makes_elsewhere_is_set_apart_and_counted() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    raw.exec(
+        "postgres",
+        "CREATE TABLE notes (id integer, note text);
+         INSERT INTO notes SELECT i, 'somebody wrote number ' || i FROM generate_series(1, 900) AS i;
+         INSERT INTO notes VALUES (1000, 'nothing to be said here'), (1001, 'NOTHING to be said here');
+         CREATE TABLE letters (id integer, body text);
+         INSERT INTO letters VALUES (1, 'dear all, nothing to be said here but this');",
+    );
+    raw.stop();
+    let pool = Pool::new(&sandbox);
+    let rules = |name: &str, value: &str| {
+        let note = format!("id = \"keep\"\nnote = {{ mask = \"constant\", value = \"{value}\" }}");
+        let letters = ("public.letters", "id = \"keep\"\nbody = \"keep\"");
+        Rules::for_tables(&sandbox, name, "postgres", &[("public.notes", &note), letters])
+    };
+    // The constant is as long as one original, and becomes that.
+    let apart = rules("apart.toml", "nothing to be said here");
+    let snapshot = pool.snapshot(raw.source(), apart.path(), &[]);
+    let audit = &snapshot.json["audit"];
+    assert_eq!((&audit["values_searched"], &audit["values_set_apart"]), (&902.into(), &1.into()));
+    let other = rules("other.toml", "whatever");
+    let refusals = pool.try_snapshot(raw.source(), other.path(), &[]).refusals();
+    assert_eq!(refusals.len(), 1, "{refusals:#?}");
+    assert!(refusals[0]["message"].as_str().unwrap().contains("public.letters.body"));
 }
 
 #[test]
