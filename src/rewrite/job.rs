@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::nulls::NullCounts;
 use super::pass::{Pass, Target, Task, Workspace, in_parallel, tasks};
 use super::relation::{HeapWorker, MissingWorker, Relation, Totals};
 use super::sample::{ColumnOriginals, sample_size};
@@ -46,6 +47,8 @@ pub struct RewriteReport {
     pub pages_scanned: u64,
     /// Pages that changed.
     pub pages_rewritten: u64,
+    /// What became NULL.
+    pub nulls: NullCounts,
     /// Original values for the audit, by masked column.
     pub originals: Vec<ColumnOriginals>,
     /// Columns with values that a permutation hides among few.
@@ -244,6 +247,7 @@ fn report(relations: &[Relation<'_>], totals: Totals, pass: &Pass<'_>) -> Rewrit
     RewriteReport {
         originals: originals.collect(),
         small_domains: small_domains(relations, smallest),
+        nulls: totals.nulls.into_inner().unwrap_or_else(PoisonError::into_inner),
         values_masked: totals.values_masked.into_inner(),
         pages_scanned: load(&pass.pages_scanned),
         // A TOAST page whose holes were zeroed and whose chunks were masked counted twice.

@@ -7,6 +7,7 @@ mod by_row;
 mod heap;
 mod job;
 mod missing;
+mod nulls;
 mod packed;
 mod page;
 mod pass;
@@ -17,5 +18,6 @@ mod toast;
 mod toast_values;
 mod visibility;
 
+pub use nulls::NullCounts;
 pub use job::{RewriteJob, RewriteReport, SmallDomain};
 pub use sample::{ColumnOriginals, SAMPLE_PER_COLUMN};

@@ -22,6 +22,9 @@ impl Masks {
             let attribute = attributes.find(|attribute| attribute.name == of.column);
             masks.push(match attribute.and_then(mask_of) {
                 Some(mask) => Ok(mask.compile(job.key)?),
+                None if attribute.is_some_and(AttributePlan::becomes_null) => {
+                    Err(format!("values of {name} become NULL, which no literal can"))
+                }
                 None => Err(format!(
                     "what becomes of a value of {name} depends on its row, or on where in a larger \
                      value it stands"
