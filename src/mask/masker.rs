@@ -76,7 +76,6 @@ impl Mask {
     /// Compiles a mask. [`Error::Invalid`] where mask, type and options don't go together.
     pub fn compile(spec: &MaskSpec, key: &MaskKey) -> Result<Mask> {
         let MaskSpec { mask, ref domain, value_type, encoding, ref options, ref labels } = *spec;
-        let name = mask.as_str();
         if mask == MaskName::Keep || !support::supports(mask, value_type) {
             return Err(Error::invalid(support::undefined(mask, value_type)));
         }

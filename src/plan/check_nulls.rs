@@ -6,10 +6,14 @@
 
 #[cfg(not(feature = "sql"))]
 mod unparsed {
-    use crate::cluster::catalog::{Column, Relation};
+    use crate::cluster::catalog::{CheckConstraint, Column, Relation};
     use crate::plan::assignment::{Assignment, Assignments};
 
-    pub(in super::super) fn holds(_: &str, _: &Relation, _: &Assignments) -> bool {
+    pub(in super::super) fn holds(
+        _: &CheckConstraint,
+        _: &Relation,
+        _: &Assignments,
+    ) -> bool {
         false
     }
 
@@ -25,12 +29,10 @@ pub(super) use unparsed::{holds, holds_of};
 
 #[cfg(feature = "sql")]
 mod parsed {
-    use std::collections::BTreeSet;
-
     use pg_query::NodeEnum;
     use pg_query::protobuf::{AExpr, AExprKind, BoolExpr, BoolExprType, Node, NullTestType};
 
-    use crate::cluster::catalog::{Column, Relation};
+    use crate::cluster::catalog::{CheckConstraint, Column, Relation};
     use crate::plan::assignment::{Assignment, Assignments, Nulling};
     use crate::plan::check_expression::{Operand, column, invariant, name, parse};
     use crate::plan::scope::ColumnId;
@@ -54,22 +56,22 @@ mod parsed {
 
     /// True if a table's condition is false of no row of which it was not false before.
     pub(in super::super) fn holds(
-        expression: &str,
+        constraint: &CheckConstraint,
         relation: &Relation,
         assignments: &Assignments,
     ) -> bool {
-        let Some(node) = parse(expression) else { return false };
+        let Some(node) = parse(&constraint.expression) else { return false };
         let of = |column: &Column| {
             assignments.mask(ColumnId { relation: relation.oid, attnum: column.attnum })
         };
         let conditional: Vec<(&str, Operand)> = relation
             .live_columns()
+            .filter(|column| constraint.columns.contains(&column.attnum))
             .filter_map(|column| {
                 let assignment = of(column)?;
                 let sometimes = assignment.nulling() == Nulling::Sometimes;
                 sometimes.then(|| (column.name.as_str(), beside_null(column, assignment)))
             })
-            .filter(|(name, _)| mentions(&node, name))
             .collect();
         every_case(&conditional, &|case| {
             never_false(&node, &|name| {
@@ -113,17 +115,6 @@ mod parsed {
                 });
                 holds(&columns.collect::<Vec<_>>())
             })
-    }
-
-    fn mentions(node: &Node, name: &str) -> bool {
-        let seen = std::cell::RefCell::new(BTreeSet::new());
-        // `invariant` asks of every column as long as none stops it; Kept stops it nowhere.
-        invariant(Some(node), &|name| {
-            seen.borrow_mut().insert(name.to_owned());
-            Operand::Kept
-        });
-        let all_seen = seen.into_inner();
-        all_seen.contains(name) || all_seen.is_empty()
     }
 
     /// What a condition comes to, as far as that is known.

@@ -17,7 +17,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             || is_invariant(&constraint.expression, &|name| {
                 Operand::of(relation, assignments, name)
             })
-            || check_nulls::holds(&constraint.expression, relation, assignments)
+            || check_nulls::holds(constraint, relation, assignments)
         {
             continue;
         }
