@@ -138,11 +138,8 @@ mod tests {
     #[test]
     fn a_bitmap_is_added_and_what_follows_moves_to_its_alignment() {
         // int4 7, text 'ab' (short), int8 9
-        let raw = tuple(
-            3,
-            0x0902,
-            &[7, 0, 0, 0, 3 << 1 | 1, b'a', b'b', 0, 9, 0, 0, 0, 0, 0, 0, 0],
-        );
+        let raw =
+            tuple(3, 0x0902, &[7, 0, 0, 0, 3 << 1 | 1, b'a', b'b', 0, 9, 0, 0, 0, 0, 0, 0, 0]);
         let out = nulled(&raw, &[INT4, TEXT, INT8], &[1], raw.len());
         assert_eq!(out[..18], raw[..18]);
         assert_eq!(out[18..23], [3, 0xA0, 0x01, 0x09, 24]);

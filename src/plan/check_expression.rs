@@ -89,7 +89,10 @@ mod parsed {
         }
     }
 
-    pub(in super::super) fn invariant(node: Option<&Node>, operand: &dyn Fn(&str) -> Operand) -> bool {
+    pub(in super::super) fn invariant(
+        node: Option<&Node>,
+        operand: &dyn Fn(&str) -> Operand,
+    ) -> bool {
         let Some(node) = node.and_then(|node| node.node.as_ref()) else { return false };
         let all = |nodes: &[Node]| nodes.iter().all(|node| invariant(Some(node), operand));
         match node {
@@ -173,7 +176,10 @@ mod parsed {
     }
 
     /// What a bare column reference is. A domain's `VALUE` is one, too.
-    pub(in super::super) fn column(node: &NodeEnum, operand: &dyn Fn(&str) -> Operand) -> Option<Operand> {
+    pub(in super::super) fn column(
+        node: &NodeEnum,
+        operand: &dyn Fn(&str) -> Operand,
+    ) -> Option<Operand> {
         let NodeEnum::ColumnRef(reference) = node else { return None };
         let [field] = reference.fields.as_slice() else { return None };
         match &field.node {

@@ -9,11 +9,7 @@ mod unparsed {
     use crate::cluster::catalog::{CheckConstraint, Column, Relation};
     use crate::plan::assignment::{Assignment, Assignments};
 
-    pub(in super::super) fn holds(
-        _: &CheckConstraint,
-        _: &Relation,
-        _: &Assignments,
-    ) -> bool {
+    pub(in super::super) fn holds(_: &CheckConstraint, _: &Relation, _: &Assignments) -> bool {
         false
     }
 
@@ -44,14 +40,35 @@ mod parsed {
 
     /// Operators of PostgreSQL's own that make NULL of a NULL.
     const STRICT_OPERATORS: [&str; 22] = [
-        "=", "<>", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "^", "~", "~*", "!~", "!~*",
-        "~~", "!~~", "~~*", "!~~*", "@",
+        "=", "<>", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "^", "~", "~*", "!~",
+        "!~*", "~~", "!~~", "~~*", "!~~*", "@",
     ];
     /// Functions of PostgreSQL's own that make NULL of a NULL.
     const STRICT_FUNCTIONS: [&str; 24] = [
-        "length", "char_length", "character_length", "octet_length", "lower", "upper", "btrim",
-        "ltrim", "rtrim", "abs", "round", "floor", "ceil", "date_part", "extract", "date_trunc",
-        "substring", "substr", "left", "right", "replace", "position", "strpos", "mod",
+        "length",
+        "char_length",
+        "character_length",
+        "octet_length",
+        "lower",
+        "upper",
+        "btrim",
+        "ltrim",
+        "rtrim",
+        "abs",
+        "round",
+        "floor",
+        "ceil",
+        "date_part",
+        "extract",
+        "date_trunc",
+        "substring",
+        "substr",
+        "left",
+        "right",
+        "replace",
+        "position",
+        "strpos",
+        "mod",
     ];
 
     /// True if a table's condition is false of no row of which it was not false before.
@@ -220,16 +237,15 @@ mod parsed {
     fn of_operator(expression: &AExpr, operand: &Operands<'_>) -> Outcome {
         let left = expression.lexpr.as_deref().map(|node| outcome(Some(node), operand));
         let right = || outcome(expression.rexpr.as_deref(), operand);
-        let is_strict =
-            name(&expression.name).is_some_and(|name| STRICT_OPERATORS.contains(&name));
+        let is_strict = name(&expression.name).is_some_and(|name| STRICT_OPERATORS.contains(&name));
         let left_null = left == Some(Outcome::Null);
         let is_null = match AExprKind::try_from(expression.kind) {
             Ok(AExprKind::AexprOp | AExprKind::AexprLike | AExprKind::AexprIlike) => {
                 is_strict && (left_null || right() == Outcome::Null)
             }
-            Ok(
-                AExprKind::AexprIn | AExprKind::AexprBetween | AExprKind::AexprNotBetween,
-            ) => left_null,
+            Ok(AExprKind::AexprIn | AExprKind::AexprBetween | AExprKind::AexprNotBetween) => {
+                left_null
+            }
             // Of an empty array it would be true, or false.
             Ok(AExprKind::AexprOpAny | AExprKind::AexprOpAll) => {
                 is_strict && left_null && has_elements(expression.rexpr.as_deref())

@@ -1,8 +1,8 @@
 //! CHECK constraints, of tables and of domains, that masked values could break.
 
 use super::assignment::{Assignments, Nulling};
-use super::check_nulls;
 use super::check_expression::{Operand, is_invariant};
+use super::check_nulls;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use crate::cluster::catalog::CheckConstraint;

@@ -62,8 +62,7 @@ fn not_null(
     (id, assignment): (ColumnId, &Assignment),
 ) -> Refusal {
     let mut indexes = scope.database.indexes.iter().filter(|index| index.table == relation.oid);
-    let primary =
-        indexes.find(|index| index.primary && index.key_columns.contains(&column.attnum));
+    let primary = indexes.find(|index| index.primary && index.key_columns.contains(&column.attnum));
     let why = match primary {
         Some(index) => format!("it is in primary key \"{}.{}\"", index.schema, index.name),
         None if column.is_identity => "it is an identity column".to_owned(),
@@ -128,7 +127,10 @@ fn check_match_full(
     problems.push(scope.column_refusal(
         "null_match_full",
         *id,
-        format!("foreign key {:?} is MATCH FULL: its columns become NULL together or not", key.name),
+        format!(
+            "foreign key {:?} is MATCH FULL: its columns become NULL together or not",
+            key.name
+        ),
         "give all columns of the key mask null, on the same condition if there is one, or none",
     ));
 }

@@ -216,7 +216,10 @@ impl Planner {
         self.misfit(
             at,
             "unsupported_type",
-            format!("values of type {} can become NULL or stay, and nothing else yet", at.type_name),
+            format!(
+                "values of type {} can become NULL or stay, and nothing else yet",
+                at.type_name
+            ),
             "\"null\" for the whole column, or \"keep\"; or drop it on the source".to_owned(),
         );
         ColumnMask::Keep

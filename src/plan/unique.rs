@@ -135,7 +135,12 @@ impl Found<'_> {
             // What is masked may come out as what is not: only the user knows, and the rebuild.
             return self.assignment.confirm_check
                 && mask.is_injective()
-                && when::else_is(self.scope, self.column, self.assignment, &ColumnMask::is_injective);
+                && when::else_is(
+                    self.scope,
+                    self.column,
+                    self.assignment,
+                    &ColumnMask::is_injective,
+                );
         }
         let Some(subject) = &self.assignment.subject else { return mask.is_injective() };
         let (relation, keys) = (self.relation, &self.index.key_columns);

@@ -309,9 +309,9 @@ impl TupleRewriter for HeapRewriter<'_> {
                 }
                 Some(Column::Null(column)) => {
                     if !column.note_attribute(raw, &attribute) {
-                        let slot = row.as_ref().map_or(attribute.index, |row| {
-                            row.slot_out_of_line(attribute.index)
-                        });
+                        let slot = row
+                            .as_ref()
+                            .map_or(attribute.index, |row| row.slot_out_of_line(attribute.index));
                         masked_toast.push((toast_pointer(raw, &attribute)?, slot as u16));
                     }
                     *values_masked += 1;

@@ -18,6 +18,6 @@ mod toast;
 mod toast_values;
 mod visibility;
 
-pub use nulls::NullCounts;
 pub use job::{RewriteJob, RewriteReport, SmallDomain};
+pub use nulls::NullCounts;
 pub use sample::{ColumnOriginals, SAMPLE_PER_COLUMN};

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::by_row::{Row, attribute_of};
 use super::heap::{Column, HeapRewriter, MaskedColumn};
-use super::nulls::{NullColumn, NullCounts, Nulls};
 use super::missing::{MissingColumn, MissingRewriter};
+use super::nulls::{NullColumn, NullCounts, Nulls};
 use super::pass::{Target, Workspace};
 use super::sample::Sampler;
 use super::structured::StructuredColumn;

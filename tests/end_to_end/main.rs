@@ -24,6 +24,7 @@ mod judge_faults;
 mod literals;
 mod majors;
 mod masking;
+mod nulls;
 mod ordinary_user;
 mod ports;
 mod refusals;

@@ -121,8 +121,7 @@ pub(super) const PARTITION_KEYS: &str = "
     FROM pg_partitioned_table p";
 
 pub(super) fn indexes(major: PgMajor) -> String {
-    let nulls_not_distinct =
-        if major.number() >= 15 { "i.indnullsnotdistinct" } else { "false" };
+    let nulls_not_distinct = if major.number() >= 15 { "i.indnullsnotdistinct" } else { "false" };
     format!(
         "SELECT i.indexrelid, i.indrelid, n.nspname, c.relname, c.relkind::text, am.amname,
                 i.indisunique, i.indisprimary, i.indisvalid, i.indnkeyatts, i.indkey::int2[],

@@ -143,8 +143,6 @@ pub(super) fn else_is(
     let Some(when) = &assignment.when else { return true };
     match otherwise(assignment, when) {
         None => true,
-        Some(otherwise) => {
-            column_mask(scope, column, &otherwise).is_ok_and(|mask| suits(&mask))
-        }
+        Some(otherwise) => column_mask(scope, column, &otherwise).is_ok_and(|mask| suits(&mask)),
     }
 }

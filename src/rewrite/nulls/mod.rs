@@ -110,7 +110,12 @@ impl Nulls {
         Ok(())
     }
 
-    fn form(&mut self, page: &mut Block, storage: &[Storage], wanted: &Wanted) -> Result<(), Fault> {
+    fn form(
+        &mut self,
+        page: &mut Block,
+        storage: &[Storage],
+        wanted: &Wanted,
+    ) -> Result<(), Fault> {
         let before = &*self.before;
         let header = PageHeader::read(before)?.ok_or(PageError::new("a new page holds a tuple"))?;
         self.bytes.clear();
@@ -245,10 +250,10 @@ mod tests {
         wanted[2..5].fill(None);
         assert_eq!(values(&out, 1), wanted);
         let offset = (u32::from_le_bytes(out[24..28].try_into().unwrap()) & 0x7FFF) as usize;
-        assert_eq!((out[offset + 60..offset + 64].to_vec(), out[14..16].to_vec()), (
-            vec![0; 4],
-            raw[14..16].to_vec()
-        ));
+        assert_eq!(
+            (out[offset + 60..offset + 64].to_vec(), out[14..16].to_vec()),
+            (vec![0; 4], raw[14..16].to_vec())
+        );
         assert_eq!(out[28..offset], raw[28..offset]);
     }
 

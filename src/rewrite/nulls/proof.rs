@@ -1,8 +1,8 @@
 //! The layout proof for tuples that were formed anew: attribute by attribute, since their bytes lie
 //! elsewhere. Shares nothing with what forms them but the walk over attributes.
 
-use super::Wanted;
 use super::super::page::Fault;
+use super::Wanted;
 use crate::page::{
     BLCKSZ, Block, PageHeader, Storage, TupleHeader, line_pointers, max_align, walk_attributes,
 };
@@ -163,7 +163,7 @@ mod tests {
         let item = OFFSET as u32 | 1 << 15 | (tuple.len() as u32) << 17;
         block[24..28].copy_from_slice(&item.to_le_bytes());
         // A redirect, which has no storage.
-        block[28..32].copy_from_slice(&(1 | 2 << 15u32).to_le_bytes());
+        block[28..32].copy_from_slice(&(1u32 | 2 << 15).to_le_bytes());
         block[OFFSET..OFFSET + tuple.len()].copy_from_slice(tuple);
         block
     }
