@@ -1,11 +1,11 @@
 //! Mask `null`: values leave their tuples, and everything else stays where it was.
 
 use super::dependencies::{Scene, assert_gone};
-use crate::common::{Queries, Row, Snapshot, heap_files};
+use crate::common::{Queries, Row, Servers, Snapshot, heap_files};
 
 /// A table in which every stored form becomes NULL, with versions that are dead, a column dropped,
 /// and one added later.
-const PEOPLE: [(&str, &str); 4] = [
+const PEOPLE: [(&str, &str); 5] = [
     (
         "postgres",
         "CREATE TABLE people (gone text, id int PRIMARY KEY, name text, born date, kept text,
@@ -29,9 +29,11 @@ const PEOPLE: [(&str, &str); 4] = [
          ALTER TABLE people ADD COLUMN added text DEFAULT 'Missing value of old rows';
          ALTER TABLE people DROP COLUMN gone",
     ),
+    ("postgres", "BEGIN; DELETE FROM people; ROLLBACK"),
+    ("postgres", "DELETE FROM people WHERE id % 9 = 5"),
     ("postgres", "UPDATE people SET kept = kept || '!' WHERE id % 4 = 1"),
+    // Nobody comes by and prunes what this leaves.
     ("postgres", "UPDATE people SET name = 'Renamed ' || id * 13 WHERE id % 10 = 3"),
-    ("postgres", "BEGIN; DELETE FROM people WHERE id % 9 = 5; COMMIT; BEGIN; DELETE FROM people; ROLLBACK"),
 ];
 
 const RULES: &str = r#"
@@ -87,7 +89,7 @@ fn values_of_every_form_leave_live_and_dead_tuples_and_nothing_else_changes() {
     again.exec("postgres", "CREATE EXTENSION pageinspect");
     assert_eq!(scene.raw.rows("postgres", ITEMS), again.rows("postgres", ITEMS));
     let raw_names = stored(&scene.raw, "name");
-    assert!(raw_names > 500, "{raw_names} versions");
+    assert!(raw_names > 400, "{raw_names} versions");
     assert_eq!(stored(&again, "id"), stored(&scene.raw, "id"));
     let mut all = 0;
     for attribute in ["name", "born", "note", "packed", "doc", "tags", "flag", "added"] {
@@ -146,24 +148,27 @@ fn wide(fill_factor: u32) -> Scene {
         "postgres",
         &format!(
             "CREATE TABLE wide (id int, a int, b int, c int, born date, d int, e int, f int, g int,
-                 big bigint, h int, i int, last int) WITH (fillfactor = {fill_factor});
-             INSERT INTO wide SELECT n, n, n, n, date '1960-01-01' + n, n, n, n, n, 12345678900 + n,
-                 n, n, 777000000 + n FROM generate_series(1, 5000) AS n"
+                 i int, big bigint, h int, last int) WITH (fillfactor = {fill_factor});
+             INSERT INTO wide SELECT n, n, n, n, date '1960-01-01' + n, n, n, n, n, n, 12345678900 + n,
+                 n, 777000000 + n FROM generate_series(1, 5000) AS n"
         ),
     )])
 }
 
 fn wide_rules(nulled: &str) -> String {
-    let kept = ["id", "a", "b", "c", "born", "d", "e", "f", "g", "big", "h", "i", "last"];
+    let kept = ["id", "a", "b", "c", "born", "d", "e", "f", "g", "i", "big", "h", "last"];
     let lines = kept.map(|name| {
-        format!("{name} = {}", if nulled.contains(name) { "\"null\"" } else { "\"keep\"" })
+        format!(
+            "{name} = {}",
+            if nulled.split(' ').any(|it| it == name) { "\"null\"" } else { "\"keep\"" }
+        )
     });
     format!("[databases.postgres.tables.\"public.wide\"]\n{}\n", lines.join("\n"))
 }
 
 #[test]
 fn a_bitmap_takes_what_the_value_leaves_or_of_the_page_or_the_row_is_named() {
-    let all = "SELECT ctid, xmin, id, a, b, c, d, e, f, g, h, i FROM wide ORDER BY ctid";
+    let all = "SELECT ctid, xmin, id, a, b, c, d, e, f, g, i FROM wide ORDER BY ctid";
     let size = "SELECT relpages, pg_relation_size(oid) FROM pg_class WHERE relname = 'wide'";
     let full = wide(100);
     let refused = full.attempt(&wide_rules("born")).refusals();
@@ -185,10 +190,10 @@ fn a_bitmap_takes_what_the_value_leaves_or_of_the_page_or_the_row_is_named() {
         scene.raw.stop();
         scene
     };
-    // Eight bytes are enough, and the last value needs no bitmap.
+    // Eight bytes are enough, of one value or several, and the last value needs no bitmap.
     let full = compare(full, "big", false);
     let full = compare(full, "last", false);
-    compare(full, "born last", false);
+    compare(full, "born h last", false);
     compare(wide(80), "born", true);
 }
 
@@ -244,7 +249,7 @@ fn columns_that_demand_a_value_are_refused_in_one_message() {
         "postgres",
         "CREATE DOMAIN filled AS text NOT NULL;
          CREATE TABLE t (id int PRIMARY KEY, must text NOT NULL, auto int GENERATED ALWAYS AS IDENTITY,
-             dom filled, demanded text CHECK (demanded IS NOT NULL OR id < 0), fine text CHECK (length(fine) < 80),
+             dom filled, demanded text CHECK (demanded IS NOT NULL OR a < 0), fine text CHECK (length(fine) < 80),
              source text, made text GENERATED ALWAYS AS (lower(source)) STORED,
              a int, b int, one text, UNIQUE (a, b));
          CREATE UNIQUE INDEX ON t (one);
@@ -284,6 +289,9 @@ fn columns_that_demand_a_value_are_refused_in_one_message() {
         let refusal = refusals.iter().find(|it| it["column"] == column).unwrap();
         assert!(refusal["message"].as_str().unwrap().contains(part), "{refusal}");
         assert!(refusal["remedy"].as_str().unwrap().contains("redact"), "{refusal}");
+    }
+    if Servers::tested().major() < 15 {
+        return;
     }
     // A second NULL in this index would be one too many; and a part of a value is no column.
     let scene = Scene::new(&[(
@@ -327,7 +335,7 @@ fn conditions_keys_and_partitions_decide_which_rows_become_null() {
     let (snapshot, clone) = scene.masked(&format!(
         r#"
 [databases.postgres.tables."public.owners"]
-code = "keep"
+code = {{ mask = "keep", accept_originals = true }}
 nick = "null"
 [databases.postgres.tables."public.pets"]
 id = "keep"
