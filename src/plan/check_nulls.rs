@@ -90,7 +90,7 @@ mod parsed {
                 sometimes.then(|| (column.name.as_str(), beside_null(column, assignment)))
             })
             .collect();
-        every_case(&conditional, &|case| {
+        every_case(&conditional, |case| {
             never_false(&node, &|name| {
                 case.iter()
                     .find(|(column, _)| *column == name)
@@ -123,7 +123,7 @@ mod parsed {
     /// True if `holds` is, whichever of the columns are NULL.
     fn every_case(
         conditional: &[(&str, Operand)],
-        holds: &dyn Fn(&[(&str, Operand)]) -> bool,
+        holds: impl Fn(&[(&str, Operand)]) -> bool,
     ) -> bool {
         conditional.len() <= MOST_CONDITIONAL
             && (0..1u32 << conditional.len()).all(|case| {

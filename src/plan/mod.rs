@@ -19,6 +19,8 @@ mod derived;
 mod inventory;
 mod mask_plan;
 mod masks;
+#[cfg(test)]
+mod null_tests;
 mod nulls;
 mod objects;
 mod problems;
