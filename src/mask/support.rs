@@ -111,7 +111,16 @@ pub fn suited_masks(value_type: ValueType) -> &'static [MaskName] {
     }
 }
 
-/// True if a mask is defined on a type. `keep` is, on all of them.
+/// What is said of a mask that makes no value of a type.
+pub(super) fn undefined(mask: MaskName, value_type: ValueType) -> String {
+    match mask {
+        MaskName::Null => "mask null makes no value: it is for columns of a snapshot".to_owned(),
+        _ => format!("mask {mask} is not defined on {value_type:?}"),
+    }
+}
+
+/// True if a mask is defined on values of a type. `keep` is, on all of them; `null`, which makes no
+/// value, on none.
 pub fn supports(mask: MaskName, value_type: ValueType) -> bool {
     mask == MaskName::Keep || suited_masks(value_type).contains(&mask)
 }

@@ -1,6 +1,6 @@
 //! The walk over a tuple's attributes, as `heap_deform_tuple` does it.
 
-use super::{PageError, TupleHeader, Varlena};
+use super::{PageError, TupleHeader, Varlena, VarlenaForm};
 
 /// How an attribute is laid out: `attlen` and `attalign` of `pg_attribute`, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,15 @@ impl Storage {
         match self.kind {
             Kind::Fixed(len) => Some(len),
             Kind::Varlena | Kind::CString => None,
+        }
+    }
+
+    /// Where a value stands that comes behind `position`, as `heap_fill_tuple` has it: short
+    /// varlenas and TOAST pointers need no alignment.
+    pub fn place(self, position: usize, varlena: Option<Varlena>) -> usize {
+        match varlena.map(|varlena| varlena.form) {
+            Some(VarlenaForm::Short | VarlenaForm::OnDisk) => position,
+            _ => (position + self.align_mask) & !self.align_mask,
         }
     }
 }

@@ -53,6 +53,13 @@ impl PageHeader {
         Ok(Some(PageHeader { pd_lower, pd_upper, pd_checksum }))
     }
 
+    /// Writes `pd_upper`.
+    pub fn set_upper(block: &mut Block, pd_upper: usize) {
+        if let Some(field) = block.get_mut(PD_UPPER..PD_UPPER + 2) {
+            field.copy_from_slice(&(pd_upper as u16).to_le_bytes());
+        }
+    }
+
     /// Writes `pd_checksum`.
     pub fn set_checksum(block: &mut Block, checksum: u16) {
         if let Some(field) = block.get_mut(PD_CHECKSUM..PD_CHECKSUM + 2) {

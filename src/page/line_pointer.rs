@@ -19,6 +19,18 @@ pub struct LinePointer {
     pub len: usize,
 }
 
+impl LinePointer {
+    /// Writes `lp_off` and `lp_len`; the flags stay.
+    pub fn write(&self, block: &mut Block) {
+        let start = SIZE_OF_PAGE_HEADER + 4 * (usize::from(self.number).saturating_sub(1));
+        if let Some(item) = block.get_mut(start..).and_then(|bytes| bytes.first_chunk_mut::<4>()) {
+            let flags = u32::from_le_bytes(*item) & (3 << 15);
+            let bits = |number: usize| number as u32 & 0x7FFF;
+            *item = (bits(self.offset) | flags | bits(self.len) << 17).to_le_bytes();
+        }
+    }
+}
+
 /// The line pointers that have storage, each proven to lie between `pd_upper` and the page's end
 /// and to hold at least a tuple header.
 pub fn line_pointers<'a>(

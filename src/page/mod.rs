@@ -9,6 +9,7 @@ mod attribute;
 mod checksum;
 mod header;
 mod line_pointer;
+mod nulled;
 mod tuple;
 mod varlena;
 
@@ -16,6 +17,7 @@ pub use attribute::{Attribute, Storage, TupleEnd, walk_attributes};
 pub use checksum::page_checksum;
 pub use header::PageHeader;
 pub use line_pointer::{LinePointer, line_pointers};
+pub use nulled::{max_align, nulled_tuple};
 pub use tuple::TupleHeader;
 pub use varlena::{ToastPointer, Varlena, VarlenaForm};
 

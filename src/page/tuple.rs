@@ -2,12 +2,15 @@
 
 use super::{PageError, u16_at};
 
-const T_INFOMASK2: usize = 18;
-const T_INFOMASK: usize = 20;
-const T_HOFF: usize = 22;
-const T_BITS: usize = 23;
-const HEAP_HASNULL: u16 = 0x0001;
-const HEAP_NATTS_MASK: u16 = 0x07FF;
+pub(super) const T_INFOMASK2: usize = 18;
+pub(super) const T_INFOMASK: usize = 20;
+pub(super) const T_HOFF: usize = 22;
+/// `SizeofHeapTupleHeader`: the null bitmap, if there is one.
+pub(super) const T_BITS: usize = 23;
+pub(super) const HEAP_HASNULL: u16 = 0x0001;
+pub(super) const HEAP_HASVARWIDTH: u16 = 0x0002;
+pub(super) const HEAP_HASEXTERNAL: u16 = 0x0004;
+pub(super) const HEAP_NATTS_MASK: u16 = 0x07FF;
 
 /// The parts of a tuple header that say where its attributes are.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +39,11 @@ impl<'a> TupleHeader<'a> {
         }
         let null_bitmap = if has_null { tuple.get(T_BITS..T_BITS + bitmap_len) } else { None };
         Ok(TupleHeader { t_hoff, natts, null_bitmap })
+    }
+
+    /// True if it has a null bitmap.
+    pub fn has_null_bitmap(&self) -> bool {
+        self.null_bitmap.is_some()
     }
 
     /// True if attribute `index` (0-based) is null.

@@ -72,6 +72,9 @@ fn check_reference(
     let target = scope.name(referenced);
     let own = assignments.get(id);
     let theirs = assignments.get(referenced);
+    if own.is_some_and(|own| own.is_null_beside(theirs)) {
+        return;
+    }
     let refused = match (own, theirs) {
         (Some(own), Some(theirs)) if own.agrees_with(theirs) => {
             check_types(scope, theirs, key, id, referenced, problems);

@@ -34,6 +34,19 @@ pub(super) enum Origin {
     ForeignKey,
 }
 
+/// In which rows the values of a column become NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nulling {
+    Never,
+    /// Where its condition is true, or where it is not.
+    Sometimes,
+    Always,
+}
+
+fn is_conditional(assignment: Option<&Assignment>) -> bool {
+    assignment.is_some_and(|assignment| assignment.when.is_some())
+}
+
 impl Assignment {
     pub(super) fn of_rule(rule: &ColumnRule) -> Assignment {
         Assignment {
@@ -50,10 +63,33 @@ impl Assignment {
         }
     }
 
+    /// In which rows its values become NULL.
+    pub(super) fn nulling(&self) -> Nulling {
+        let otherwise = self.when.as_deref().map(|when| when.otherwise.mask);
+        match (self.mask == MaskName::Null, otherwise) {
+            (true, None | Some(MaskName::Null)) => Nulling::Always,
+            (true, _) | (_, Some(MaskName::Null)) => Nulling::Sometimes,
+            _ => Nulling::Never,
+        }
+    }
+
+    /// True if every value becomes NULL, or stays, as `referenced` does: so that a foreign key to it
+    /// holds by itself.
+    pub(super) fn is_null_beside(&self, referenced: Option<&Assignment>) -> bool {
+        let kept = referenced.is_none_or(|referenced| referenced.mask == MaskName::Keep);
+        let else_kept =
+            self.when.as_deref().is_some_and(|when| when.otherwise.mask == MaskName::Keep);
+        match self.nulling() {
+            Nulling::Always => self.origin != Origin::ForeignKey || !is_conditional(referenced),
+            Nulling::Sometimes => self.mask == MaskName::Null && else_kept && kept,
+            Nulling::Never => false,
+        }
+    }
+
     /// True if equal values of one subject come out equal under both.
     pub(super) fn agrees_with(&self, other: &Assignment) -> bool {
         self.mask == other.mask
-            && (self.mask == MaskName::Keep
+            && (matches!(self.mask, MaskName::Keep | MaskName::Null)
                 || (self.domain == other.domain
                     && self.options == other.options
                     && self.parts == other.parts))

@@ -91,6 +91,7 @@ fn missing_values(scope: &Scope<'_>) -> Option<MissingValuesPlan> {
             .collect(),
         attrelid: index("attrelid")?,
         attnum: index("attnum")?,
+        atthasmissing: index("atthasmissing")?,
         attmissingval: index("attmissingval")?,
     })
 }

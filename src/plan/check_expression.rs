@@ -5,7 +5,8 @@
 //! PostgreSQL's own parser (feature `sql`) says what a condition is made of; without it, none is
 //! known to be harmless.
 
-use super::assignment::Assignments;
+use super::assignment::{Assignments, Nulling};
+use super::scope::ColumnId;
 use crate::cluster::catalog::{Column, Relation};
 
 /// What a column reference in a condition is.
@@ -17,6 +18,8 @@ pub(super) enum Operand {
     MaskedText,
     /// Another masked column: NULL stays.
     Masked,
+    /// Becomes NULL, in some rows or in all.
+    Nulled,
 }
 
 impl Operand {
@@ -31,8 +34,14 @@ impl Operand {
                     Operand::Kept
                 }
             }
-            None if assignments.is_masked(relation, column.attnum) => Operand::masked(column),
-            None => Operand::Kept,
+            None => {
+                let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+                match assignments.mask(id) {
+                    Some(assignment) if assignment.nulling() != Nulling::Never => Operand::Nulled,
+                    Some(_) => Operand::masked(column),
+                    None => Operand::Kept,
+                }
+            }
         }
     }
 
@@ -50,7 +59,7 @@ pub(super) fn is_invariant(_expression: &str, _operand: &dyn Fn(&str) -> Operand
 }
 
 #[cfg(feature = "sql")]
-pub(super) use parsed::is_invariant;
+pub(super) use parsed::{column, invariant, is_invariant, name, parse};
 
 #[cfg(feature = "sql")]
 mod parsed {
@@ -64,20 +73,26 @@ mod parsed {
         expression: &str,
         operand: &dyn Fn(&str) -> Operand,
     ) -> bool {
-        let Ok(parsed) = pg_query::parse(&format!("SELECT {expression}"), ParserOptions::DEFAULT)
-        else {
-            return false;
-        };
+        parse(expression).is_some_and(|node| invariant(Some(&node), operand))
+    }
+
+    /// What an expression is made of.
+    pub(in super::super) fn parse(expression: &str) -> Option<Node> {
+        let sql = format!("SELECT {expression}");
+        let parsed = pg_query::parse(&sql, ParserOptions::DEFAULT).ok()?;
         let statement = parsed.protobuf.stmts.into_iter().next().and_then(|raw| raw.stmt?.node);
-        let Some(NodeEnum::SelectStmt(select)) = statement else { return false };
-        let [target] = select.target_list.as_slice() else { return false };
+        let Some(NodeEnum::SelectStmt(select)) = statement else { return None };
+        let [target] = select.target_list.as_slice() else { return None };
         match &target.node {
-            Some(NodeEnum::ResTarget(target)) => invariant(target.val.as_deref(), operand),
-            _ => false,
+            Some(NodeEnum::ResTarget(target)) => Some((**target.val.as_ref()?).clone()),
+            _ => None,
         }
     }
 
-    fn invariant(node: Option<&Node>, operand: &dyn Fn(&str) -> Operand) -> bool {
+    pub(in super::super) fn invariant(
+        node: Option<&Node>,
+        operand: &dyn Fn(&str) -> Operand,
+    ) -> bool {
         let Some(node) = node.and_then(|node| node.node.as_ref()) else { return false };
         let all = |nodes: &[Node]| nodes.iter().all(|node| invariant(Some(node), operand));
         match node {
@@ -91,7 +106,9 @@ mod parsed {
             NodeEnum::NullTest(test) => {
                 let argument = test.arg.as_deref();
                 invariant(argument, operand)
-                    || argument.and_then(|node| column(node.node.as_ref()?, operand)).is_some()
+                    || argument
+                        .and_then(|node| column(node.node.as_ref()?, operand))
+                        .is_some_and(|operand| operand != Operand::Nulled)
             }
             NodeEnum::BooleanTest(test) => invariant(test.arg.as_deref(), operand),
             NodeEnum::FuncCall(call) => {
@@ -159,7 +176,10 @@ mod parsed {
     }
 
     /// What a bare column reference is. A domain's `VALUE` is one, too.
-    fn column(node: &NodeEnum, operand: &dyn Fn(&str) -> Operand) -> Option<Operand> {
+    pub(in super::super) fn column(
+        node: &NodeEnum,
+        operand: &dyn Fn(&str) -> Operand,
+    ) -> Option<Operand> {
         let NodeEnum::ColumnRef(reference) = node else { return None };
         let [field] = reference.fields.as_slice() else { return None };
         match &field.node {
@@ -169,7 +189,7 @@ mod parsed {
     }
 
     /// The last part of a qualified name.
-    fn name(parts: &[Node]) -> Option<&str> {
+    pub(in super::super) fn name(parts: &[Node]) -> Option<&str> {
         match &parts.last()?.node {
             Some(NodeEnum::String(name)) => Some(&name.sval),
             _ => None,

@@ -1,7 +1,8 @@
 //! CHECK constraints, of tables and of domains, that masked values could break.
 
-use super::assignment::Assignments;
+use super::assignment::{Assignments, Nulling};
 use super::check_expression::{Operand, is_invariant};
+use super::check_nulls;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use crate::cluster::catalog::CheckConstraint;
@@ -16,6 +17,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             || is_invariant(&constraint.expression, &|name| {
                 Operand::of(relation, assignments, name)
             })
+            || check_nulls::holds(constraint, relation, assignments)
         {
             continue;
         }
@@ -25,7 +27,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             refuse(scope, assignments, id, &what, constraint, problems);
         }
     }
-    for (id, _) in assignments.masked() {
+    for (id, assignment) in assignments.masked() {
         let (Some(relation), Some(column)) = (scope.relation(id.relation), scope.column(id)) else {
             continue;
         };
@@ -36,7 +38,11 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
         for domain in column.domains.iter().filter_map(|oid| scope.database.domains.get(oid)) {
             for constraint in &domain.checks {
                 let value = Operand::masked(column);
-                let harmless = is_invariant(condition(&constraint.expression), &|_| value);
+                let expression = condition(&constraint.expression);
+                let harmless = match assignment.nulling() {
+                    Nulling::Never => is_invariant(expression, &|_| value),
+                    _ => check_nulls::holds_of(expression, column, assignment),
+                };
                 if !harmless {
                     let what = format!("CHECK {:?} of domain {}", constraint.name, domain.name);
                     refuse(scope, assignments, id, &what, constraint, problems);

@@ -130,7 +130,9 @@ fn check_key(
 ) {
     let subject = |id| assignments.mask(id).and_then(|assignment| assignment.subject.clone());
     let (own, theirs) = (subject(id), subject(referenced));
-    if own.is_none() && theirs.is_none() {
+    let mask = assignments.mask(id);
+    let is_null = mask.is_some_and(|own| own.is_null_beside(assignments.get(referenced)));
+    if is_null || own.is_none() && theirs.is_none() {
         return;
     }
     let joined = theirs.and_then(|theirs| subject_across(scope, key, &theirs));

@@ -86,6 +86,8 @@ pub struct MissingValuesPlan {
     pub attrelid: usize,
     /// Index of `attnum`.
     pub attnum: usize,
+    /// Index of `atthasmissing`.
+    pub atthasmissing: usize,
     /// Index of `attmissingval`.
     pub attmissingval: usize,
 }
@@ -205,9 +207,20 @@ impl<T> fmt::Debug for Secret<T> {
 }
 
 impl AttributePlan {
+    /// True if its values become NULL, in all rows or where its condition is true.
+    pub fn becomes_null(&self) -> bool {
+        matches!(&self.action, Action::Mask(mask) if matches!(**mask, ColumnMask::Null(_)))
+    }
+
     /// True if its values have parts with masks of their own.
     pub fn is_masked_by_parts(&self) -> bool {
-        matches!(&self.action, Action::Mask(mask) if mask.value().is_none())
+        match &self.action {
+            Action::Mask(mask) => match mask.as_ref() {
+                ColumnMask::Null(reader) => reader.value().is_none(),
+                mask => mask.value().is_none(),
+            },
+            Action::Keep | Action::Zero => false,
+        }
     }
 }
 

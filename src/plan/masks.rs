@@ -1,6 +1,6 @@
 //! Mask and type go together, and so do type and encoding.
 
-use super::assignment::{Assignments, Origin};
+use super::assignment::{Assignments, Nulling, Origin};
 use super::problems::Problems;
 use super::scope::Scope;
 use super::structured::{Misfit, column_mask};
@@ -11,9 +11,9 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
     for (id, assignment) in assignments.masked() {
         let Some(column) = scope.column(id) else { continue };
         let value_type = column.value_type();
-        if value_type
-            .is_none_or(|value_type| value_type.is_text() || value_type == ValueType::Ltree)
-        {
+        let holds_text = value_type
+            .is_none_or(|value_type| value_type.is_text() || value_type == ValueType::Ltree);
+        if holds_text && assignment.nulling() != Nulling::Always {
             text_columns.push(scope.name(id));
         }
         // What a column has from elsewhere is checked there; types are compared on the way.

@@ -6,6 +6,7 @@ mod agreement;
 mod assignment;
 mod build;
 mod check_expression;
+mod check_nulls;
 mod checks;
 mod columns;
 mod context;
@@ -18,6 +19,9 @@ mod derived;
 mod inventory;
 mod mask_plan;
 mod masks;
+#[cfg(test)]
+mod null_tests;
+mod nulls;
 mod objects;
 mod problems;
 mod scope;
@@ -64,6 +68,7 @@ pub fn plan(rules: &RuleSet, catalog: &Catalog) -> Result<MaskPlan> {
         agreement::check(&scope, &assignments, &mut problems);
         unlisted::check(&scope, &assignments, &mut problems);
         masks::check(&scope, &assignments, &mut problems);
+        nulls::check(&scope, &assignments, &mut problems);
         unique::check(&scope, &assignments, &mut problems);
         checks::check(&scope, &assignments, &mut problems);
         columns::check(&scope, &assignments, &mut problems);

@@ -37,13 +37,16 @@ pub(super) fn column_mask(
 ) -> Result<ColumnMask, Vec<Misfit>> {
     // Text in an encoding that is none of these has been refused.
     let encoding = Encoding::from_name(&scope.database.info.encoding).unwrap_or_default();
-    let mut planner = Planner { encoding, misfits: Vec::new() };
     let labels = column.base_type.as_ref().and_then(|base| base.labels.clone());
     let structure = match (column.value_type(), labels) {
         (Some(_), Some(labels)) => &Structure::Enum(labels),
         (Some(value_type), None) => &Structure::Value(value_type),
         (None, _) => &column.structure,
     };
+    if assignment.mask == MaskName::Null {
+        return Ok(super::nulls::column_mask(encoding, structure));
+    }
+    let mut planner = Planner { encoding, misfits: Vec::new() };
     let mut rule = assignment.rule();
     // What a rule leaves open here has been settled.
     rule.domain = Some(assignment.domain.clone());
@@ -77,6 +80,9 @@ impl Planner {
     fn mask(&mut self, at: Place<'_>, structure: &Structure, rule: &ColumnRule) -> ColumnMask {
         if rule.mask == MaskName::Keep {
             return ColumnMask::Keep;
+        }
+        if rule.mask == MaskName::Null {
+            return self.part_of(at);
         }
         match (structure, rule.parts.as_deref()) {
             (Structure::Array(element), _) => {
@@ -210,8 +216,22 @@ impl Planner {
         self.misfit(
             at,
             "unsupported_type",
-            format!("values of type {} can't be masked yet", at.type_name),
-            "keep the column, or drop it on the source".to_owned(),
+            format!(
+                "values of type {} can become NULL or stay, and nothing else yet",
+                at.type_name
+            ),
+            "\"null\" for the whole column, or \"keep\"; or drop it on the source".to_owned(),
+        );
+        ColumnMask::Keep
+    }
+
+    /// A part of a value can't go: the value would be shorter.
+    fn part_of(&mut self, at: Place<'_>) -> ColumnMask {
+        self.misfit(
+            at,
+            "mask_type_mismatch",
+            "mask null is for whole columns, not for parts of their values".to_owned(),
+            "\"redact\" for the part, or \"null\" for the column".to_owned(),
         );
         ColumnMask::Keep
     }
@@ -235,7 +255,7 @@ impl Planner {
                 at,
                 "mask_type_mismatch",
                 format!("mask {} is not for type {}", rule.mask, at.type_name),
-                format!("masks for this type: {}", suited.join(", ")),
+                format!("masks for this type: {}, null", suited.join(", ")),
             );
             return None;
         }
@@ -329,6 +349,10 @@ impl Planner {
     /// one of their type that hides them.
     fn scalars(&mut self, at: Place<'_>, rule: &ColumnRule) -> PathAction {
         if rule.mask == MaskName::Keep {
+            return PathAction::Keep;
+        }
+        if rule.mask == MaskName::Null {
+            self.part_of(at);
             return PathAction::Keep;
         }
         let spec = |mask: MaskName, value_type, options: &MaskOptions| MaskSpec {

@@ -85,6 +85,12 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
     if relation.extension.is_some() {
         return keep("the table belongs to an extension");
     }
+    if super::nulls::is_only_choice(database, relation, column) {
+        guess = Guess {
+            rule: ColumnRule::new(MaskName::Null),
+            doubt: Some("no mask knows values of this type: they become NULL"),
+        };
+    }
     if guess.rule.mask == MaskName::Keep {
         return guess;
     }

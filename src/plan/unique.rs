@@ -1,6 +1,6 @@
 //! Unique indexes and exclusion constraints hold under permutations alone.
 
-use super::assignment::{Assignment, Assignments};
+use super::assignment::{Assignment, Assignments, Nulling};
 use super::check_expression;
 use super::context;
 use super::problems::Problems;
@@ -29,6 +29,10 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
     }
 }
 
+fn is_null(mask: &ColumnMask) -> bool {
+    matches!(mask, ColumnMask::Null(_))
+}
+
 /// A masked column of an index that enforces something.
 struct Found<'a> {
     scope: &'a Scope<'a>,
@@ -45,6 +49,17 @@ impl Found<'_> {
         let attnum = self.column.attnum;
         let injective = planned_mask(self.scope, self.column, self.assignment)
             .is_some_and(|mask| self.keeps_apart(assignments, &mask));
+        let nulling = self.assignment.nulling();
+        if index.key_columns.contains(&attnum)
+            && index.nulls_not_distinct
+            && nulling != Nulling::Never
+        {
+            problems.push(self.refusal(
+                "unique_nulls",
+                "holds NULLs to be equal (NULLS NOT DISTINCT)",
+                self.injective_remedy(),
+            ));
+        }
         if !index.valid && !index.partitioned {
             problems.push(self.refusal(
                 "invalid_unique_index",
@@ -59,6 +74,8 @@ impl Found<'_> {
                     "holds masked values beside others, by the column's condition: they may be equal",
                     self.confirm_remedy(),
                 ));
+            } else if nulling == Nulling::Always {
+                // No two NULLs are equal to it, or it has been refused.
             } else if !injective {
                 problems.push(self.refusal(
                     "unique_needs_injective",
@@ -107,11 +124,23 @@ impl Found<'_> {
 
     /// True if different values of this column, or of this column and others of the index, stay so.
     fn keeps_apart(&self, assignments: &Assignments, mask: &ColumnMask) -> bool {
+        if self.assignment.nulling() != Nulling::Never {
+            // What stays beside NULLs is some of what was there, or its permutation.
+            let stays = |mask: &ColumnMask| mask.is_injective() || is_null(mask);
+            return self.assignment.subject.is_none()
+                && stays(mask)
+                && when::else_is(self.scope, self.column, self.assignment, &stays);
+        }
         if self.assignment.when.is_some() {
             // What is masked may come out as what is not: only the user knows, and the rebuild.
             return self.assignment.confirm_check
                 && mask.is_injective()
-                && when::else_is_injective(self.scope, self.column, self.assignment);
+                && when::else_is(
+                    self.scope,
+                    self.column,
+                    self.assignment,
+                    &ColumnMask::is_injective,
+                );
         }
         let Some(subject) = &self.assignment.subject else { return mask.is_injective() };
         let (relation, keys) = (self.relation, &self.index.key_columns);

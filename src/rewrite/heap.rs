@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::by_row::{Row, attribute_of};
+use super::nulls::{NullColumn, NullCounts, Nulls};
 use super::packed::{Packer, unpack};
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::structured::StructuredColumn;
@@ -23,6 +24,7 @@ pub(super) enum Column<'m> {
     Zero,
     Mask(Box<MaskedColumn<'m>>),
     Structured(Box<StructuredColumn<'m>>),
+    Null(Box<NullColumn<'m>>),
 }
 
 impl Column<'_> {
@@ -44,6 +46,7 @@ impl Column<'_> {
                 value.fill(0);
                 Ok(0)
             }
+            Column::Null(_) => Err(DatumError("a value that becomes NULL is to be masked")),
             Column::Keep | Column::KeepBeside(_) => {
                 Err(DatumError("a kept column's value is to be masked"))
             }
@@ -58,7 +61,7 @@ impl Column<'_> {
                 column.masker.set_names(names.cloned());
             }
             Column::Structured(column) => column.set_subject(subject),
-            Column::Keep | Column::KeepBeside(_) | Column::Zero => {}
+            Column::Keep | Column::KeepBeside(_) | Column::Zero | Column::Null(_) => {}
         }
     }
 
@@ -67,7 +70,7 @@ impl Column<'_> {
         match self {
             Column::Mask(column) => column.notes.output(column.value_type, value),
             Column::Structured(column) => column.note_output(value),
-            Column::Keep | Column::KeepBeside(_) | Column::Zero => {}
+            Column::Keep | Column::KeepBeside(_) | Column::Zero | Column::Null(_) => {}
         }
     }
 
@@ -76,7 +79,7 @@ impl Column<'_> {
         match self {
             Column::Mask(column) => column.masker.is_utf8(),
             Column::Structured(column) => column.is_utf8(),
-            Column::Keep | Column::KeepBeside(_) | Column::Zero => true,
+            Column::Keep | Column::KeepBeside(_) | Column::Zero | Column::Null(_) => true,
         }
     }
 }
@@ -216,6 +219,8 @@ pub(super) struct HeapRewriter<'m> {
     pub(super) masked_toast: Vec<(ToastPointer, u16)>,
     pub(super) values_masked: u64,
     packer: Packer,
+    /// What becomes NULL on the page at hand, if anything of the relation does.
+    nulls: Option<Box<Nulls>>,
 }
 
 impl<'m> HeapRewriter<'m> {
@@ -226,7 +231,9 @@ impl<'m> HeapRewriter<'m> {
         columns: Vec<Column<'m>>,
         row: Option<Box<Row<'m>>>,
     ) -> HeapRewriter<'m> {
+        let has_nulls = columns.iter().any(|column| matches!(column, Column::Null(_)));
         HeapRewriter {
+            nulls: has_nulls.then(|| Box::new(Nulls::new())),
             plan,
             storage,
             columns,
@@ -261,6 +268,7 @@ impl<'m> HeapRewriter<'m> {
                 }
                 return Ok(());
             }
+            Column::Null(column) => return column.take_toasted(compressed, stored),
             _ => {}
         }
         column.set_context(None, None);
@@ -272,9 +280,17 @@ impl<'m> HeapRewriter<'m> {
         Ok(())
     }
 
+    /// What became NULL.
+    pub(super) fn null_counts(&self) -> NullCounts {
+        self.nulls.as_ref().map(|nulls| nulls.counts).unwrap_or_default()
+    }
+
     /// Its columns, with what they have gathered.
     pub(super) fn into_columns(self) -> impl Iterator<Item = Column<'m>> {
-        self.columns.into_iter()
+        self.columns.into_iter().map(|column| match column {
+            Column::Null(column) => column.into_reader(),
+            column => column,
+        })
     }
 }
 
@@ -295,6 +311,7 @@ impl TupleRewriter for HeapRewriter<'_> {
             masked_toast,
             values_masked,
             packer,
+            nulls,
             ..
         } = self;
         if let Some(row) = row {
@@ -340,6 +357,19 @@ impl TupleRewriter for HeapRewriter<'_> {
                         }
                         _ => value.fill(0),
                     }
+                }
+                Some(Column::Null(column)) => {
+                    if !column.note_attribute(raw, &attribute) {
+                        let slot = row
+                            .as_ref()
+                            .map_or(attribute.index, |row| row.slot_out_of_line(attribute.index));
+                        masked_toast.push((toast_pointer(raw, &attribute)?, slot as u16));
+                    }
+                    *values_masked += 1;
+                    if let Some(nulls) = nulls {
+                        nulls.want(line_pointer, attribute.index);
+                    }
+                    return Ok(());
                 }
                 Some(column @ (Column::Mask(_) | Column::Structured(_))) => {
                     let unsupported = |what| Fault::Unsupported {
@@ -403,7 +433,7 @@ impl TupleRewriter for HeapRewriter<'_> {
                                 .apply(value, &mut Vec::new())
                                 .map_err(|error| unsupported(error.0))?;
                         }
-                        Column::Keep | Column::KeepBeside(_) | Column::Zero => {}
+                        Column::Keep | Column::KeepBeside(_) | Column::Zero | Column::Null(_) => {}
                     }
                 }
             }
@@ -424,6 +454,13 @@ impl TupleRewriter for HeapRewriter<'_> {
         }
         Ok(())
     }
+
+    fn proven(&mut self, out: &mut Block) -> Result<(), Fault> {
+        match &mut self.nulls {
+            Some(nulls) => nulls.apply(out, &self.storage),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Where the chunks of an attribute out of line are.
@@ -440,7 +477,7 @@ pub(super) fn raw_tcinfo(tuple: &[u8], attribute: &Attribute) -> u32 {
 
 /// An attribute's value within its tuple, without varlena header.
 #[inline]
-fn payload(attribute: &Attribute) -> Range<usize> {
+pub(super) fn payload(attribute: &Attribute) -> Range<usize> {
     let header_len = attribute.varlena.map_or(0, |varlena| varlena.header_len);
     attribute.start + header_len..attribute.end
 }

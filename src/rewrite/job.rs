@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use super::nulls::NullCounts;
 use super::pass::{Pass, Target, Task, Workspace, in_parallel, tasks};
 use super::relation::{HeapWorker, MissingWorker, Relation, Totals};
 use super::structured;
@@ -51,6 +52,8 @@ pub struct RewriteReport {
     pub pages_scanned: u64,
     /// Pages that changed.
     pub pages_rewritten: u64,
+    /// What became NULL.
+    pub nulls: NullCounts,
     /// Fingerprints of all values, for the audit.
     pub fingerprints: Gathered,
     /// Columns with values that a permutation hides among few.
@@ -167,6 +170,7 @@ impl RewriteJob<'_> {
         drop(targets);
         drop(compiled);
         Ok(RewriteReport {
+            nulls: totals.nulls.into_inner().unwrap_or_else(PoisonError::into_inner),
             fingerprints: collector.gather(columns, &threads)?,
             small_domains,
             values_masked: totals.values_masked.into_inner(),

@@ -5,11 +5,12 @@
 
 use std::collections::HashMap;
 
+use super::nulls::Nulls;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use crate::datum::ValueType;
 use crate::fingerprint::Notes;
 use crate::mask::{ColumnMasker, Witness};
-use crate::page::{PageError, Storage, TupleEnd, Varlena, VarlenaForm, walk_attributes};
+use crate::page::{Block, PageError, Storage, TupleEnd, Varlena, VarlenaForm, walk_attributes};
 
 /// `ArrayType` of one dimension behind its varlena header: `ndim`, `dataoffset`, `elemtype`, the
 /// dimension and its lower bound; `utils/array.h`.
@@ -18,6 +19,8 @@ const ARRAY_HEADER: usize = 20;
 /// A masked column with a missing value, by `attrelid` and `attnum`.
 pub(super) struct MissingColumn<'m> {
     pub(super) masker: ColumnMasker<'m>,
+    /// Then there is no missing value any more.
+    pub(super) becomes_null: bool,
     pub(super) storage: Storage,
     pub(super) notes: Notes<'m>,
 }
@@ -27,9 +30,11 @@ pub(super) struct MissingRewriter<'m> {
     pub(super) storage: Vec<Storage>,
     pub(super) attrelid: usize,
     pub(super) attnum: usize,
+    pub(super) atthasmissing: usize,
     pub(super) attmissingval: usize,
     pub(super) columns: HashMap<(u32, i16), MissingColumn<'m>>,
     pub(super) values_masked: u64,
+    pub(super) nulls: Nulls,
 }
 
 impl TupleRewriter for MissingRewriter<'_> {
@@ -37,7 +42,7 @@ impl TupleRewriter for MissingRewriter<'_> {
         &mut self,
         raw: &[u8],
         out: &mut [u8],
-        TuplePlace { offset, .. }: TuplePlace,
+        TuplePlace { offset, line_pointer, .. }: TuplePlace,
         ranges: &mut Ranges,
     ) -> Result<TupleEnd, Fault> {
         let (mut attrelid, mut attnum) = (None, None);
@@ -47,18 +52,28 @@ impl TupleRewriter for MissingRewriter<'_> {
                 attrelid = value.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
             } else if attribute.index == self.attnum {
                 attnum = value.first_chunk().map(|bytes| i16::from_le_bytes(*bytes));
+            } else if attribute.index == self.atthasmissing
+                && let Some(place) = attrelid.zip(attnum)
+                && self.columns.get(&place).is_some_and(|column| column.becomes_null)
+            {
+                out.get_mut(attribute.start..attribute.end).unwrap_or_default().fill(0);
+                ranges.allow(offset + attribute.start, offset + attribute.end);
             } else if attribute.index == self.attmissingval
                 && let Some((attrelid, attnum)) = attrelid.zip(attnum)
                 && let Some(column) = self.columns.get_mut(&(attrelid, attnum))
             {
                 let unsupported =
                     |what| Fault::Unsupported { what, attribute: attribute.index, line_pointer: 0 };
+                if column.becomes_null {
+                    self.nulls.want(line_pointer, attribute.index);
+                }
                 let header_len = match attribute.varlena {
                     Some(Varlena {
                         form: VarlenaForm::Short | VarlenaForm::Plain,
                         header_len,
                         ..
                     }) => header_len,
+                    _ if column.becomes_null => return Ok(()),
                     _ => {
                         return Err(unsupported(
                             "a missing value is stored compressed or out of line, which masks \
@@ -72,6 +87,9 @@ impl TupleRewriter for MissingRewriter<'_> {
                     None => {
                         let varlena = Varlena::read(element)?;
                         if !matches!(varlena.form, VarlenaForm::Short | VarlenaForm::Plain) {
+                            if column.becomes_null {
+                                return Ok(());
+                            }
                             return Err(unsupported("a missing value is stored compressed"));
                         }
                         varlena.header_len..varlena.total_len
@@ -82,15 +100,22 @@ impl TupleRewriter for MissingRewriter<'_> {
                 let value = element
                     .get_mut(value)
                     .ok_or(PageError::new("attmissingval is shorter than its element"))?;
-                let MissingColumn { masker, notes, .. } = column;
+                let MissingColumn { masker, notes, becomes_null, .. } = column;
                 let mut constants = Constants { notes, masked: 0 };
-                masker.apply(value, &mut constants).map_err(|error| unsupported(error.0))?;
+                let read = masker.apply(value, &mut constants);
                 self.values_masked += constants.masked;
-                notes.whole_output(value);
+                if !*becomes_null {
+                    read.map_err(|error| unsupported(error.0))?;
+                    notes.whole_output(value);
+                }
                 ranges.allow(offset + range.start, offset + range.end);
             }
             Ok(())
         })
+    }
+
+    fn proven(&mut self, out: &mut Block) -> Result<(), Fault> {
+        self.nulls.apply(out, &self.storage)
     }
 }
 

@@ -7,6 +7,7 @@ mod by_row;
 mod heap;
 mod job;
 mod missing;
+mod nulls;
 mod packed;
 mod page;
 mod pass;
@@ -17,3 +18,4 @@ mod toast_values;
 mod visibility;
 
 pub use job::{RewriteJob, RewriteReport, SmallDomain};
+pub use nulls::NullCounts;

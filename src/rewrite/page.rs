@@ -11,6 +11,8 @@ pub(super) enum Fault {
     Page(PageError),
     /// A stored form that masks can't rewrite in place.
     Unsupported { what: &'static str, attribute: usize, line_pointer: u16 },
+    /// A tuple needs more room for its null bitmap than its slot and its page have.
+    NoRoom { attribute: usize, line_pointer: u16 },
     /// The layout proof failed: a defect of this program.
     Layout,
 }
@@ -59,6 +61,11 @@ pub(super) trait TupleRewriter {
 
     /// Rewrites what it left for the end of the page, in ranges that it has allowed.
     fn page_end(&mut self, _out: &mut Block) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Goes on with a page whose layout is proved. What it changes it has to prove itself.
+    fn proven(&mut self, _out: &mut Block) -> Result<(), Fault> {
         Ok(())
     }
 }
@@ -116,7 +123,8 @@ impl PageRewriter {
         tuples.page_end(out)?;
         self.zero(out, header.pd_lower, header.pd_upper);
         self.zero_gaps(out, header.pd_upper)?;
-        self.prove(raw, out)
+        self.prove(raw, out)?;
+        tuples.proven(out)
     }
 
     /// Zeroes what lies between tuples: alignment padding, and remains of tuples removed.
@@ -166,6 +174,7 @@ impl Fault {
             Fault::Unsupported { what, attribute, .. } => {
                 Fault::Unsupported { what, attribute, line_pointer: number }
             }
+            Fault::NoRoom { attribute, .. } => Fault::NoRoom { attribute, line_pointer: number },
             Fault::Layout => Fault::Layout,
         }
     }

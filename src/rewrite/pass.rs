@@ -215,6 +215,9 @@ impl PageFault {
             PageFault::Fault(Fault::Unsupported { what, attribute, line_pointer }) => {
                 Error::UnsupportedDatum { place: place(Some(line_pointer), Some(attribute)), what }
             }
+            PageFault::Fault(Fault::NoRoom { attribute, line_pointer }) => {
+                super::nulls::no_room(&place(Some(line_pointer), Some(attribute)))
+            }
             PageFault::Fault(Fault::Layout) => Error::LayoutDeviation { place: place(None, None) },
         }
     }

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use super::by_row::{Row, attribute_of};
 use super::heap::{Column, HeapRewriter, KeptBeside, MaskedColumn};
 use super::missing::{MissingColumn, MissingRewriter};
+use super::nulls::{NullColumn, NullCounts, Nulls};
 use super::pass::{Target, Workspace};
 use super::structured::StructuredColumn;
 use super::toast::References;
@@ -41,6 +42,8 @@ pub(super) struct Totals {
     pub(super) unknown_paths: Mutex<BTreeMap<(usize, usize), UnknownPaths>>,
     /// By relation and attribute: the smallest domain that a permutation had for a value.
     pub(super) smallest_domains: Mutex<BTreeMap<(usize, usize), u64>>,
+    /// What became NULL.
+    pub(super) nulls: Mutex<NullCounts>,
     /// By relation: the TOAST values that its attributes refer to.
     pub(super) references: Mutex<BTreeMap<usize, References>>,
 }
@@ -150,6 +153,9 @@ impl<'a> Relation<'a> {
                 let masker = mask.masker();
                 Column::Mask(Box::new(MaskedColumn::new(masker, mask.value_type(), notes())))
             }
+            Some(ColumnMask::Null(reader)) => {
+                Column::Null(Box::new(NullColumn::new(self.column(attribute, Some(reader)))))
+            }
             Some(mask) => {
                 Column::Structured(Box::new(StructuredColumn::new(mask.masker(), notes())))
             }
@@ -210,6 +216,9 @@ impl<'a> HeapWorker<'a> {
     fn hand_in(&mut self) {
         let Some((relation, mut rewriter)) = self.current.take() else { return };
         self.totals.values_masked.fetch_add(rewriter.values_masked, Ordering::Relaxed);
+        let mut nulls = self.totals.nulls.lock().unwrap_or_else(PoisonError::into_inner);
+        nulls.add(rewriter.null_counts());
+        drop(nulls);
         let kept = std::mem::take(&mut rewriter.kept_toast);
         let masked = std::mem::take(&mut rewriter.masked_toast);
         if !kept.is_empty() || !masked.is_empty() {
@@ -228,7 +237,7 @@ impl<'a> HeapWorker<'a> {
                     let unknown = column.into_unknown_paths();
                     self.totals.absorb_unknown(relation, attribute, unknown);
                 }
-                Column::Keep | Column::KeepBeside(_) | Column::Zero => {}
+                Column::Keep | Column::KeepBeside(_) | Column::Zero | Column::Null(_) => {}
             }
         }
     }
@@ -269,6 +278,7 @@ impl<'a> MissingWorker<'a> {
                     places.insert(place, (number, index));
                     let column = MissingColumn {
                         masker: mask.masker(),
+                        becomes_null: matches!(mask, ColumnMask::Null(_)),
                         storage: layout(attribute.storage)?,
                         notes: relation.collector.notes(relation.column_number(index)),
                     };
@@ -281,9 +291,11 @@ impl<'a> MissingWorker<'a> {
             storage,
             attrelid: plan.attrelid,
             attnum: plan.attnum,
+            atthasmissing: plan.atthasmissing,
             attmissingval: plan.attmissingval,
             columns,
             values_masked: 0,
+            nulls: Nulls::new(),
         };
         Ok(MissingWorker { totals, places, workspace: Workspace::new(), rewriter })
     }

@@ -168,7 +168,7 @@ const ABOUT: [&str; 8] =
 pub fn guess(column: &str, value_type: Option<ValueType>) -> Guess {
     let kind = kind_of(column);
     let Some(value_type) = value_type else {
-        let doubt = "values of this type can't be masked yet";
+        let doubt = "no mask knows values of this type";
         return Guess { rule: ColumnRule::new(MaskName::Keep), doubt: Some(doubt) };
     };
     let sure = |mask| Guess { rule: ColumnRule::new(mask), doubt: None };

@@ -103,6 +103,11 @@ impl MaskName {
             MaskName::Ip => equal("family, netmask, the prefix that is kept"),
             MaskName::Mac => equal("whether it is a group's"),
             MaskName::Enum => equal("how frequent each label is"),
+            MaskName::Null => leaks(
+                false,
+                Order::None,
+                "length and NULL to a reader of the files alone, by the room that values leave",
+            ),
             MaskName::Blank | MaskName::Redact | MaskName::Constant => {
                 leaks(false, Order::None, "for numeric: digit count, weight and scale")
             }

@@ -43,6 +43,8 @@ pub enum MaskName {
     Partial,
     /// Hexadecimal digits of the value's keyed hash.
     Hash,
+    /// No value at all: every value becomes NULL.
+    Null,
     /// Blanks, or the type's zero.
     Blank,
     /// One filler character throughout, or the type's zero.
@@ -83,7 +85,7 @@ pub enum MaskName {
 
 impl MaskName {
     /// Every mask, in the order of the manual.
-    pub const ALL: [MaskName; 35] = [
+    pub const ALL: [MaskName; 36] = [
         MaskName::Keep,
         MaskName::FirstName,
         MaskName::LastName,
@@ -101,6 +103,7 @@ impl MaskName {
         MaskName::NationalId,
         MaskName::Partial,
         MaskName::Hash,
+        MaskName::Null,
         MaskName::Blank,
         MaskName::Redact,
         MaskName::Constant,
@@ -141,6 +144,7 @@ impl MaskName {
             MaskName::NationalId => "national_id",
             MaskName::Partial => "partial",
             MaskName::Hash => "hash",
+            MaskName::Null => "null",
             MaskName::Blank => "blank",
             MaskName::Redact => "redact",
             MaskName::Constant => "constant",
@@ -189,6 +193,7 @@ impl MaskName {
             | MaskName::Iban
             | MaskName::CreditCard
             | MaskName::Hash
+            | MaskName::Null
             | MaskName::Blank
             | MaskName::Redact
             | MaskName::Digits
@@ -209,6 +214,7 @@ impl MaskName {
         !matches!(
             self,
             MaskName::Keep
+                | MaskName::Null
                 | MaskName::Blank
                 | MaskName::Redact
                 | MaskName::Constant

@@ -38,6 +38,11 @@ impl Scene {
         refusals.iter().map(|refusal| refusal["code"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// One more clone, which nobody has looked at.
+    pub(crate) fn clone_of(&self, snapshot: &Snapshot) -> Clone {
+        self.pool.clone_of(&snapshot.id, &[])
+    }
+
     /// A snapshot, and a clone that every checker has looked at.
     #[track_caller]
     pub(crate) fn masked(&self, rules: &str) -> (Snapshot, Clone) {

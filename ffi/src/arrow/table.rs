@@ -156,6 +156,11 @@ impl TableMask {
                 "a mask by subject looks at another column, which it does only in PostgreSQL";
             return Err(refusal("mask_options", what.to_owned(), "leave subject out".to_owned()));
         }
+        if rule.mask == MaskName::Null {
+            let what = "mask null is for columns of a snapshot: here every value gets another one";
+            let remedy = "drop the column, or set it to null, in the data frame";
+            return Err(refusal("mask_type_mismatch", what.to_owned(), remedy.to_owned()));
+        }
         let Some(&value_type) = types.iter().find(|&&it| supports(rule.mask, it)) else {
             let suited: Vec<&str> = suited_masks(first).iter().map(|mask| mask.as_str()).collect();
             let what = format!("mask {} is not defined on {data_type}", rule.mask);

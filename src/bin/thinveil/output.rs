@@ -128,6 +128,13 @@ pub(crate) fn snapshot_text(manifest: &Manifest) -> String {
             ),
         ),
     ];
+    let nulls = |count| manifest.extra.get("nulls")?.get(count)?.as_u64();
+    if let Some(values @ 1..) = nulls("values") {
+        let moved = nulls("moved").unwrap_or_default();
+        let tuples = nulls("tuples").unwrap_or_default();
+        let text = format!("{values} values in {tuples} row versions, {moved} moved on their page");
+        pairs.push(("became NULL", text));
+    }
     let small = manifest.extra.get("small_domains").and_then(|columns| columns.as_array());
     let small: Vec<_> = small.into_iter().flatten().map(small_domain).collect();
     if !small.is_empty() {

@@ -145,6 +145,8 @@ pub struct Index {
     pub other_columns: BTreeSet<i16>,
     /// A key column's collation holds different strings to be equal.
     pub nondeterministic_collation: bool,
+    /// `NULLS NOT DISTINCT`: two NULLs are equal to it.
+    pub nulls_not_distinct: bool,
     /// `pg_get_indexdef`.
     pub definition: String,
 }
@@ -184,6 +186,8 @@ pub struct ForeignKey {
     pub referenced_table: Oid,
     /// Its columns, in the same order.
     pub referenced_columns: Vec<i16>,
+    /// `MATCH FULL`: of several columns all are NULL, or none.
+    pub match_full: bool,
 }
 
 /// A CHECK constraint.

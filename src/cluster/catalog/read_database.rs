@@ -69,7 +69,7 @@ pub fn read_database(client: &mut Client, info: &DatabaseInfo) -> Result<Databas
     let (large_objects, pg_largeobject) = read_objects::large_objects(client)?;
     Ok(Database {
         info: info.clone(),
-        indexes: read_objects::indexes(client, &attributes, &parents)?,
+        indexes: read_objects::indexes(client, major, &attributes, &parents)?,
         foreign_keys: read_objects::foreign_keys(client, &attributes)?,
         checks,
         domains,
@@ -131,9 +131,10 @@ fn read_columns(client: &mut Client, types: &Types) -> Result<BTreeMap<Oid, Vec<
             over.extend(cell::<Option<Vec<i16>>>(&row, 13, what)?.unwrap_or_default());
             trees.insert((relation, attnum), over);
         }
+        let type_oid = oid(&row, 6, what)?;
         let (base_type, structure, domains) = match dropped {
             true => (None, Structure::Unknown, Vec::new()),
-            false => types.resolve(oid(&row, 6, what)?),
+            false => types.resolve(type_oid),
         };
         columns.entry(relation).or_default().push(Column {
             attnum,
@@ -146,6 +147,7 @@ fn read_columns(client: &mut Client, types: &Types) -> Result<BTreeMap<Oid, Vec<
             domains,
             declared_type: cell(&row, 7, what)?,
             not_null: cell(&row, 8, what)?,
+            not_null_domain: types.not_null_domain(type_oid).filter(|_| !dropped),
             is_identity: !cell::<&str>(&row, 9, what)?.is_empty(),
             generated: match generated {
                 "" => None,

@@ -18,12 +18,13 @@ type Attributes = BTreeMap<Oid, Vec<i16>>;
 
 pub(super) fn indexes(
     client: &mut Client,
+    major: PgMajor,
     attributes: &Attributes,
     parents: &BTreeMap<Oid, Vec<Oid>>,
 ) -> Result<Vec<Index>> {
     let mut indexes = Vec::new();
     let what = "indexes";
-    for row in rows(client, what, &sql::indexes())? {
+    for row in rows(client, what, &sql::indexes(major))? {
         let table = oid(&row, 1, what)?;
         let Some(all) = attributes.get(&table) else { continue };
         let index = oid(&row, 0, what)?;
@@ -53,6 +54,7 @@ pub(super) fn indexes(
             predicate: cell(&row, 13, what)?,
             other_columns: BTreeSet::new(),
             nondeterministic_collation: cell(&row, 17, what)?,
+            nulls_not_distinct: cell(&row, 18, what)?,
             definition: cell(&row, 14, what)?,
         };
         let known = found.columns();
@@ -79,6 +81,7 @@ pub(super) fn foreign_keys(
                 columns: cell(&row, 2, what)?,
                 referenced_table: oid(&row, 3, what)?,
                 referenced_columns: cell(&row, 4, what)?,
+                match_full: cell(&row, 5, what)?,
             });
         }
     }

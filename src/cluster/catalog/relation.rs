@@ -147,6 +147,8 @@ pub struct Column {
     pub declared_type: String,
     /// `attnotnull`.
     pub not_null: bool,
+    /// The domain that says NOT NULL, where the column's type is one, or over one.
+    pub not_null_domain: Option<String>,
     /// `attidentity` is set.
     pub is_identity: bool,
     /// `GENERATED ALWAYS AS (…)`.

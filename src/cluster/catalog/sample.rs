@@ -65,6 +65,7 @@ impl Sample {
                 domains: Vec::new(),
                 declared_type: typname.to_owned(),
                 not_null: false,
+                not_null_domain: None,
                 is_identity: false,
                 generated: None,
                 has_missing: false,
@@ -118,7 +119,9 @@ impl Sample {
         let (table, columns) = self.attnums(from, columns);
         let (referenced_table, referenced_columns) = self.attnums(to, on);
         let name = format!("fk{}", self.0.foreign_keys.len());
-        let key = ForeignKey { name, table, columns, referenced_table, referenced_columns };
+        let match_full = false;
+        let key =
+            ForeignKey { name, table, columns, referenced_table, referenced_columns, match_full };
         self.0.foreign_keys.push(key);
     }
 
@@ -145,6 +148,7 @@ impl Sample {
             predicate: None,
             other_columns: BTreeSet::new(),
             nondeterministic_collation: false,
+            nulls_not_distinct: false,
             definition: String::new(),
         });
         self.0.indexes.last_mut().unwrap()

@@ -1,7 +1,7 @@
 //! The catalog queries. What differs between PostgreSQL 13 and 18 differs here and nowhere else.
 //!
 //! `pg_attribute.attgenerated = 'v'` and not-null constraints (`contype = 'n'`) came with 18,
-//! `pg_statistic_ext.stxexprs` with 14, and `pg_constraint.coninhcount` changed its type in 18,
+//! `pg_statistic_ext.stxexprs` with 14, `pg_index.indnullsnotdistinct` with 15, and `pg_constraint.coninhcount` changed its type in 18,
 //! for which a cast makes up.
 
 use crate::ids::PgMajor;
@@ -86,7 +86,8 @@ pub(super) fn types(major: PgMajor) -> String {
                 (SELECT array_agg(e.oid ORDER BY e.enumsortorder)
                  FROM pg_enum e WHERE e.enumtypid = t.oid),
                 (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
-                 FROM pg_enum e WHERE e.enumtypid = t.oid)
+                 FROM pg_enum e WHERE e.enumtypid = t.oid),
+                t.typnotnull
          FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
          LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid
               AND d.objsubid = 0 AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
@@ -119,7 +120,8 @@ pub(super) const PARTITION_KEYS: &str = "
            p.partexprs::text
     FROM pg_partitioned_table p";
 
-pub(super) fn indexes() -> String {
+pub(super) fn indexes(major: PgMajor) -> String {
+    let nulls_not_distinct = if major.number() >= 15 { "i.indnullsnotdistinct" } else { "false" };
     format!(
         "SELECT i.indexrelid, i.indrelid, n.nspname, c.relname, c.relkind::text, am.amname,
                 i.indisunique, i.indisprimary, i.indisvalid, i.indnkeyatts, i.indkey::int2[],
@@ -133,7 +135,8 @@ pub(super) fn indexes() -> String {
                    AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid
                    AND d.refobjsubid > 0),
                 EXISTS (SELECT FROM pg_collation l
-                        WHERE l.oid = ANY (i.indcollation::oid[]) AND NOT l.collisdeterministic)
+                        WHERE l.oid = ANY (i.indcollation::oid[]) AND NOT l.collisdeterministic),
+                {nulls_not_distinct}
          FROM pg_index i
          JOIN pg_class c ON c.oid = i.indexrelid
          JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -144,7 +147,7 @@ pub(super) fn indexes() -> String {
 }
 
 pub(super) const FOREIGN_KEYS: &str = "
-    SELECT k.conname, k.conrelid, k.conkey, k.confrelid, k.confkey
+    SELECT k.conname, k.conrelid, k.conkey, k.confrelid, k.confkey, k.confmatchtype = 'f'
     FROM pg_constraint k
     WHERE k.contype = 'f' AND k.conparentid = 0
     ORDER BY k.conrelid, k.conname";

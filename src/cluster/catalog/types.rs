@@ -39,6 +39,8 @@ struct TypeRow {
     subtype: Option<Oid>,
     /// `format_type`
     printed: String,
+    /// `typnotnull`, which only domains have.
+    not_null: bool,
 }
 
 /// An enum's labels.
@@ -91,6 +93,7 @@ impl Types {
                     relation: oid(&row, 8, what)?,
                     subtype: subtype.filter(|_| default_order).map(Oid),
                     printed: cell(&row, 11, what)?,
+                    not_null: cell(&row, 16, what)?,
                 },
             );
         }
@@ -127,6 +130,14 @@ impl Types {
         };
         let base = self.base(oid, &mut Vec::new());
         (base.map(|(_, row)| row.name.clone()), structure, domains)
+    }
+
+    /// The first domain that allows no NULL, from a type down to what it is over.
+    pub(super) fn not_null_domain(&self, oid: Oid) -> Option<String> {
+        let mut passed = Vec::new();
+        self.base(oid, &mut passed);
+        let mut rows = passed.iter().filter_map(|domain| self.types.get(domain));
+        rows.find(|row| row.not_null).map(|row| format!("{}.{}", row.name.schema, row.name.name))
     }
 
     /// What a type is over, if it is a domain, or else itself.

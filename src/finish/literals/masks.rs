@@ -19,6 +19,9 @@ impl Masks {
             let name = of.map(|of| format!("{}.{}", of.table, of.column)).unwrap_or_default();
             masks.push(match mask_of(attribute) {
                 Some(mask) => Ok(mask.compile(job.key)?),
+                None if attribute.is_some_and(AttributePlan::becomes_null) => {
+                    Err(format!("values of {name} become NULL, which no literal can"))
+                }
                 None => Err(format!(
                     "what becomes of a value of {name} depends on its row, or on where in a larger \
                      value it stands"

@@ -121,6 +121,7 @@ fn mask_part(
             value.fill(0);
             Ok(())
         }
+        ColumnMask::Null(reader) => mask_part(reader, value, watch, buffer),
         ColumnMask::Value(masker) => {
             watch.witness.original(masker.value_type(), value);
             if masker.value_type().is_text() {

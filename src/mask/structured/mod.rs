@@ -26,6 +26,9 @@ pub enum ColumnMask<M = MaskSpec> {
     Keep,
     /// A field that is dropped: what is left of it is zeroed.
     Zero,
+    /// The value becomes NULL. What is inside reads the parts of originals; a whole column's
+    /// mask alone is one.
+    Null(Box<ColumnMask<M>>),
     /// A value as a whole.
     Value(M),
     /// Each element of an array.
@@ -81,6 +84,7 @@ impl<M> ColumnMask<M> {
         Ok(match self {
             ColumnMask::Keep => ColumnMask::Keep,
             ColumnMask::Zero => ColumnMask::Zero,
+            ColumnMask::Null(reader) => ColumnMask::Null(Box::new(reader.try_map(f)?)),
             ColumnMask::Value(mask) => ColumnMask::Value(f(mask)?),
             ColumnMask::Array { layout, element } => {
                 ColumnMask::Array { layout: *layout, element: Box::new(element.try_map(f)?) }
@@ -116,7 +120,7 @@ impl<M> ColumnMask<M> {
             | ColumnMask::Multirange { bound: mask, .. }
             | ColumnMask::Xml(mask)
             | ColumnMask::TsVector(mask) => f(mask),
-            ColumnMask::Array { element, .. } => element.for_each(f),
+            ColumnMask::Array { element: mask, .. } | ColumnMask::Null(mask) => mask.for_each(f),
             ColumnMask::Composite(fields) => {
                 fields.iter_mut().for_each(|field| field.mask.for_each(f));
             }

@@ -19,6 +19,7 @@ use super::scope::{ColumnId, Scope};
 use super::structured::{Misfit, column_mask};
 use crate::cluster::catalog::{Column, Relation, RelationKind};
 use crate::error::Refusal;
+use crate::mask::ColumnMask;
 use crate::rules::{MaskName, When};
 
 /// A condition without what happens where it does not hold, or why there is none.
@@ -75,7 +76,9 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             let referenced = ColumnId { relation: key.referenced_table, attnum: referenced };
             let conditional =
                 |id| assignments.mask(id).is_some_and(|assignment| assignment.when.is_some());
-            if !conditional(id) && !conditional(referenced) {
+            let own = assignments.mask(id);
+            let is_null = own.is_some_and(|own| own.is_null_beside(assignments.get(referenced)));
+            if is_null || !conditional(id) && !conditional(referenced) {
                 continue;
             }
             problems.push(scope.column_refusal(
@@ -129,18 +132,17 @@ pub(super) fn condition_plan(
     Some(ConditionPlan { otherwise: mask.map(Box::new), ..plan })
 }
 
-/// True if what the condition leaves out stays apart from what is masked elsewhere in the column
-/// by the user's word, and each by itself anyway.
-pub(super) fn else_is_injective(
+/// True if nothing happens to what the condition leaves out, or a mask does of which `suits` is
+/// true.
+pub(super) fn else_is(
     scope: &Scope<'_>,
     column: &Column,
     assignment: &Assignment,
+    suits: &dyn Fn(&ColumnMask) -> bool,
 ) -> bool {
     let Some(when) = &assignment.when else { return true };
     match otherwise(assignment, when) {
         None => true,
-        Some(otherwise) => {
-            column_mask(scope, column, &otherwise).is_ok_and(|mask| mask.is_injective())
-        }
+        Some(otherwise) => column_mask(scope, column, &otherwise).is_ok_and(|mask| suits(&mask)),
     }
 }

@@ -220,10 +220,14 @@ impl Planned {
             pages_rewritten,
             fingerprints,
             small_domains,
+            nulls,
         } = report;
         let small_domains = serde_json::to_value(small_domains)
             .map_err(|error| Error::invalid(format!("the list of small domains: {error}")))?;
         work.manifest.extra.insert("small_domains".to_owned(), small_domains);
+        let nulls = serde_json::to_value(nulls)
+            .map_err(|error| Error::invalid(format!("what became NULL: {error}")))?;
+        work.manifest.extra.insert("nulls".to_owned(), nulls);
         work.manifest.values_masked = values_masked;
         work.manifest.pages_scanned = pages_scanned;
         work.manifest.pages_rewritten = pages_rewritten;

@@ -29,6 +29,15 @@ impl Report<'_> {
                     (grouped(manifest.pages_rewritten)) " of " (grouped(manifest.pages_scanned))
                     " rewritten, " (manifest.layout_deviations) " with another layout than before"
                 }
+                @if self.nulls.values > 0 {
+                    dt { "NULL" }
+                    dd {
+                        (grouped(self.nulls.values)) " values became NULL, in "
+                        (grouped(self.nulls.tuples)) " row versions, each formed anew in its place and "
+                        "compared attribute by attribute; " (grouped(self.nulls.moved))
+                        " row versions moved within their pages to make room"
+                    }
+                }
                 dt { "Masking key" } dd.hash { (manifest.key_id) }
                 dt { "Rule file (blake3)" } dd.hash { (manifest.rules_hash) }
                 dt { "Files (blake3)" } dd.hash { (manifest.content_hash) }
@@ -40,7 +49,7 @@ impl Report<'_> {
         html! {
             h2 { "What is masked, how, and what that still shows" }
             p {
-                "A masked value has the length and type of the original. “Equality” means that equal "
+                "A masked value has the length and type of the original, unless it became NULL. “Equality” means that equal "
                 "originals have equal masked values, so that a reader can count how often each comes "
                 "and may guess the most frequent ones."
             }

@@ -135,7 +135,7 @@ fn equivalent(
             rule.options.value = Some(value);
             Some((rule, Some("the value is cut or padded to each one's length".to_owned())))
         }
-        "SetNull" => noted(MaskName::Redact, "no value becomes NULL"),
+        "SetNull" => plain(MaskName::Null),
         _ => None,
     }
 }
@@ -170,6 +170,8 @@ dump:
           params: { column: "level", value: 3 }
         - name: "Hash"
           params: { column: "token" }
+        - name: "SetNull"
+          params: { column: "nick" }
         - name: "Cmd"
           params: { column: "odd name" }
         - name: "RandomEmail"
@@ -191,6 +193,7 @@ dump:
                 ("given", MaskName::FirstName),
                 ("level", MaskName::Constant),
                 ("mail", MaskName::Email),
+                ("nick", MaskName::Null),
                 ("points", MaskName::Noise),
                 ("token", MaskName::Hash),
             ]

@@ -96,8 +96,7 @@ fn read_label(label: &SecLabelStmt, found: &mut Imported) {
                 found.rule(&table, column, rule, Some(note));
             }
             Some(None) => {
-                let note = "was NULL: no value becomes NULL".to_owned();
-                found.rule(&table, column, ColumnRule::new(MaskName::Redact), Some(note));
+                found.rule(&table, column, ColumnRule::new(MaskName::Null), None);
             }
             None => found.nothing(&table, column, value),
         }
@@ -276,7 +275,7 @@ SECURITY LABEL FOR anon ON ROLE bob IS 'MASKED';
                 ("born", MaskName::DateShift),
                 ("family", MaskName::LastName),
                 ("given", MaskName::FirstName),
-                ("nick", MaskName::Redact),
+                ("nick", MaskName::Null),
                 ("rank", MaskName::Constant),
                 ("street", MaskName::Constant),
             ]
