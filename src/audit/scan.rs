@@ -168,7 +168,10 @@ impl Target<'_> {
         let masked = self
             .relation
             .and_then(|relation| relation.attributes.get(index))
-            .is_some_and(|attribute| matches!(attribute.action, Action::Mask(_)));
+            .is_some_and(|attribute| {
+                // Shuffled values are as real as kept ones.
+                matches!(attribute.action, Action::Mask(_)) && !attribute.is_shuffled()
+            });
         let accepted = self
             .owner
             .and_then(|owner| owner.attributes.get(index))

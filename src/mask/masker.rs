@@ -76,9 +76,8 @@ impl Mask {
     /// Compiles a mask. [`Error::Invalid`] where mask, type and options don't go together.
     pub fn compile(spec: &MaskSpec, key: &MaskKey) -> Result<Mask> {
         let MaskSpec { mask, ref domain, value_type, encoding, ref options, ref labels } = *spec;
-        let name = mask.as_str();
         if mask == MaskName::Keep || !support::supports(mask, value_type) {
-            return Err(Error::invalid(format!("mask {name} is not defined on {value_type:?}")));
+            return Err(Error::invalid(support::not_defined(mask, value_type)));
         }
         support::check_options(mask, Some(value_type), options).map_err(Error::invalid)?;
         let locale = options.locale.as_deref().and_then(locale::find);
@@ -149,7 +148,8 @@ impl Mask {
             | MaskName::StreetAddress
             | MaskName::City
             | MaskName::Company
-            | MaskName::Keep => Kind::Dictionary(Box::new(Dictionary::new(mask, &locale))),
+            | MaskName::Keep
+            | MaskName::Shuffle => Kind::Dictionary(Box::new(Dictionary::new(mask, &locale))),
         };
         let foreign = Some(encoding).filter(|it| value_type.is_text() && !it.is_utf8());
         Ok(Mask { mask, value_type, foreign, prf: Prf::new(key, mask, domain), kind })

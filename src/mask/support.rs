@@ -4,6 +4,7 @@ use super::bucket::{Size, UNITS, Unit};
 use super::locale;
 use super::national_id::{COUNTRIES, Country};
 use super::noise::{DISTRIBUTIONS, Distribution, Noise, Scale};
+use super::structured::Alone;
 use crate::datum::{Literal, ValueType};
 use crate::rules::{MaskName, MaskOptions};
 
@@ -116,6 +117,16 @@ pub fn supports(mask: MaskName, value_type: ValueType) -> bool {
     mask == MaskName::Keep || suited_masks(value_type).contains(&mask)
 }
 
+/// Why a mask can't be applied to values of a type, one by one.
+pub(super) fn not_defined(mask: MaskName, value_type: ValueType) -> String {
+    if mask == MaskName::Shuffle {
+        return "mask shuffle moves the values of a column among its rows: a snapshot can, but there \
+                is nothing to be done to one value by itself"
+            .to_owned();
+    }
+    format!("mask {mask} is not defined on {value_type:?}")
+}
+
 /// True if no two values of the type, different under its `=`, mask to equal ones.
 pub fn is_injective(mask: MaskName, value_type: ValueType, options: &MaskOptions) -> bool {
     match mask {
@@ -179,6 +190,7 @@ pub fn check_options(
             None => {}
         },
         MaskName::Partial => check_ends(options)?,
+        MaskName::Shuffle => drop(Alone::named(options.alone.as_deref())?),
         MaskName::Ip => {
             if let Some(bits) = options.keep_bits.filter(|bits| *bits > MOST_KEPT_BITS) {
                 return Err(format!("keep_bits = {bits}: ip keeps at most {MOST_KEPT_BITS}"));

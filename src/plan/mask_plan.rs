@@ -207,7 +207,12 @@ impl<T> fmt::Debug for Secret<T> {
 impl AttributePlan {
     /// True if its values have parts with masks of their own.
     pub fn is_masked_by_parts(&self) -> bool {
-        matches!(&self.action, Action::Mask(mask) if mask.value().is_none())
+        matches!(&self.action, Action::Mask(mask) if mask.value().is_none() && !mask.is_shuffle())
+    }
+
+    /// True if its values are moved among rows: they are still there.
+    pub fn is_shuffled(&self) -> bool {
+        matches!(&self.action, Action::Mask(mask) if mask.is_shuffle())
     }
 }
 

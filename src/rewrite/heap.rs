@@ -7,6 +7,7 @@ use super::by_row::{Row, attribute_of};
 use super::packed::Packer;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::sample::Sampler;
+use super::shuffle::{Fate, ShuffledColumn, given_pointer};
 use super::structured::StructuredColumn;
 use crate::datum::{DatumError, ValueType};
 use crate::mask::{Masker, Names};
@@ -21,6 +22,7 @@ pub(super) enum Column<'m> {
     Zero,
     Mask(Box<MaskedColumn<'m>>),
     Structured(Box<StructuredColumn<'m>>),
+    Shuffle(Box<ShuffledColumn<'m>>),
 }
 
 impl Column<'_> {
@@ -38,6 +40,7 @@ impl Column<'_> {
                 Ok(1)
             }
             Column::Structured(column) => column.apply(value, text),
+            Column::Shuffle(column) => column.mask_alone(value, text),
             Column::Zero => {
                 value.fill(0);
                 Ok(0)
@@ -54,7 +57,7 @@ impl Column<'_> {
                 column.masker.set_names(names.cloned());
             }
             Column::Structured(column) => column.set_subject(subject),
-            Column::Keep | Column::Zero => {}
+            Column::Keep | Column::Zero | Column::Shuffle(_) => {}
         }
     }
 
@@ -63,6 +66,7 @@ impl Column<'_> {
         match self {
             Column::Mask(column) => column.masker.is_utf8(),
             Column::Structured(column) => column.is_utf8(),
+            Column::Shuffle(column) => column.is_utf8(),
             Column::Keep | Column::Zero => true,
         }
     }
@@ -259,9 +263,28 @@ impl TupleRewriter for HeapRewriter<'_> {
         if let Some(row) = row {
             row.read(raw, storage, place)?;
         }
+        let (mut kept, mut zeroed) = (Column::Keep, Column::Zero);
         walk_attributes(raw, storage, |attribute| {
             let slot = row.as_ref().map_or(attribute.index, |row| row.slot(attribute.index));
-            match columns.get_mut(slot) {
+            let mut column = columns.get_mut(slot);
+            if let Some(Column::Shuffle(shuffled)) = &mut column {
+                let fate = shuffled.rewrite(raw, out, &attribute, place).map_err(|error| {
+                    Fault::Unsupported { what: error.0, attribute: attribute.index, line_pointer }
+                })?;
+                match fate {
+                    Fate::Moved(range) => {
+                        let pointer = given_pointer(out, &attribute, &range);
+                        kept_toast.extend(pointer.map(|pointer| pointer.va_valueid));
+                        *values_masked += 1;
+                        ranges.allow(offset + range.start, offset + range.end);
+                        return Ok(());
+                    }
+                    Fate::Stays => column = Some(&mut kept),
+                    Fate::Zeroed => column = Some(&mut zeroed),
+                    Fate::Masked => {}
+                }
+            }
+            match column {
                 Some(Column::Keep) if slot != attribute.index => {
                     if attribute.varlena.is_some_and(|it| it.form == VarlenaForm::OnDisk) {
                         masked_toast.push((toast_pointer(raw, &attribute)?, slot as u16));
@@ -289,7 +312,7 @@ impl TupleRewriter for HeapRewriter<'_> {
                         _ => value.fill(0),
                     }
                 }
-                Some(column @ (Column::Mask(_) | Column::Structured(_))) => {
+                Some(column @ (Column::Mask(_) | Column::Structured(_) | Column::Shuffle(_))) => {
                     let unsupported = |what| Fault::Unsupported {
                         what,
                         attribute: attribute.index,
@@ -349,6 +372,12 @@ impl TupleRewriter for HeapRewriter<'_> {
                             let value = out.get_mut(payload).unwrap_or_default();
                             *values_masked += column
                                 .apply(value, &mut Vec::new())
+                                .map_err(|error| unsupported(error.0))?;
+                        }
+                        Column::Shuffle(column) => {
+                            let value = out.get_mut(payload).unwrap_or_default();
+                            *values_masked += column
+                                .mask_alone(value, &mut Vec::new())
                                 .map_err(|error| unsupported(error.0))?;
                         }
                         Column::Keep | Column::Zero => {}

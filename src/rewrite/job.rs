@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::pass::{Pass, Target, Task, Workspace, in_parallel, tasks};
 use super::relation::{HeapWorker, MissingWorker, Relation, Totals};
 use super::sample::{ColumnOriginals, sample_size};
+use super::shuffle::{self, ShuffleReport};
 use super::structured;
 use super::toast::ToastRewriter;
 use super::toast_values::ToastValues;
@@ -29,6 +30,10 @@ pub struct RewriteJob<'a> {
     pub plan: &'a MaskPlan,
     /// The key.
     pub key: &'a MaskKey,
+    /// Bytes of shuffled columns' values to hold in memory.
+    pub shuffle_memory: usize,
+    /// Where the temporary file is made that holds more of them, encrypted and without a name.
+    pub scratch: &'a Path,
     /// Threads; 0 for as many as there are cores.
     pub threads: usize,
     /// Stops the work.
@@ -50,6 +55,8 @@ pub struct RewriteReport {
     pub originals: Vec<ColumnOriginals>,
     /// Columns with values that a permutation hides among few.
     pub small_domains: Vec<SmallDomain>,
+    /// Columns whose values changed places.
+    pub shuffled: Vec<ShuffleReport>,
 }
 
 /// A masked column with a value whose permutation has fewer than [`SmallDomain::LIMIT`] others to
@@ -103,7 +110,9 @@ impl RewriteJob<'_> {
         }
         // Masked values out of line are gone through a second time.
         let of_toast = toast.iter().flat_map(|(_, tasks)| tasks.iter().chain(tasks));
-        let all = heap.iter().chain(of_toast).chain(missing.iter().flat_map(|(.., tasks)| tasks));
+        // So are heaps with shuffled columns.
+        let gathered = heap.iter().filter(|task| shuffle::is_shuffled(relations, task.target));
+        let all = heap.iter().chain(gathered).chain(of_toast).chain(missing.iter().flat_map(|(.., tasks)| tasks));
         let pass = Pass {
             control: self.control,
             cancel: self.cancel,
@@ -120,7 +129,10 @@ impl RewriteJob<'_> {
             .map_err(|error| {
                 Error::invalid(format!("can't start {} threads: {error}", self.threads))
             })?;
-        let totals = Totals::default();
+        let scratch = (self.scratch, self.shuffle_memory);
+        let shuffles = shuffle::gather(&pass, &threads, relations, &heap, self.key, scratch)?;
+        shuffle::refuse_alone(relations, &shuffles)?;
+        let totals = Totals { shuffles, ..Totals::default() };
         let (pass_ref, totals_ref) = (&pass, &totals);
 
         let targets: Vec<_> = relations.iter().map(Relation::target).collect();
@@ -242,6 +254,7 @@ fn report(relations: &[Relation<'_>], totals: Totals, pass: &Pass<'_>) -> Rewrit
         });
     let smallest = totals.smallest_domains.into_inner().unwrap_or_else(PoisonError::into_inner);
     RewriteReport {
+        shuffled: shuffle::reports(relations, &totals.shuffles),
         originals: originals.collect(),
         small_domains: small_domains(relations, smallest),
         values_masked: totals.values_masked.into_inner(),

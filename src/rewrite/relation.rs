@@ -11,6 +11,7 @@ use super::heap::{Column, HeapRewriter, MaskedColumn};
 use super::missing::{MissingColumn, MissingRewriter};
 use super::pass::{Target, Workspace};
 use super::sample::Sampler;
+use super::shuffle::{ShuffledColumn, Shuffles};
 use super::structured::StructuredColumn;
 use super::toast::References;
 use crate::datum::ValueType;
@@ -23,11 +24,11 @@ use crate::plan::{Action, DatabasePlan, MissingValuesPlan, RelationPlan, Storage
 pub(super) struct Relation<'a> {
     pub(super) database: &'a DatabasePlan,
     pub(super) plan: &'a RelationPlan,
-    storage: Vec<Storage>,
-    masks: Vec<Option<ColumnMask<Mask>>>,
+    pub(super) storage: Vec<Storage>,
+    pub(super) masks: Vec<Option<ColumnMask<Mask>>>,
     /// Of attributes with a condition, in their order: what is done where it is not true.
     otherwise: Vec<Option<ColumnMask<Mask>>>,
-    pgdata: &'a Path,
+    pub(super) pgdata: &'a Path,
     /// Original values to draw per masked column.
     sample_size: usize,
 }
@@ -44,6 +45,8 @@ pub(super) struct Totals {
     pub(super) smallest_domains: Mutex<BTreeMap<(usize, usize), u64>>,
     /// By relation: the TOAST values that its attributes refer to.
     pub(super) references: Mutex<BTreeMap<usize, References>>,
+    /// The values of shuffled columns, gathered beforehand.
+    pub(super) shuffles: Shuffles,
 }
 
 impl Totals {
@@ -119,16 +122,27 @@ impl<'a> Relation<'a> {
         }
     }
 
-    fn rewriter(&self) -> HeapRewriter<'_> {
-        let columns = self.plan.attributes.iter().zip(&self.masks);
-        let columns = columns.map(|(attribute, mask)| match attribute.action {
-            Action::Zero => Column::Zero,
+    /// `number` is its own.
+    fn rewriter<'m>(&'m self, number: usize, shuffles: &'m Shuffles) -> HeapRewriter<'m> {
+        let columns = self.plan.attributes.iter().zip(&self.masks).enumerate();
+        let columns = columns.map(|(index, (attribute, mask))| match (&attribute.action, mask) {
+            (Action::Zero, _) => Column::Zero,
+            (_, Some(ColumnMask::Shuffle(mask))) => {
+                let place = (number, index);
+                let column =
+                    ShuffledColumn::new(shuffles, place, mask, self.pgdata, self.sample_size);
+                column.map_or(Column::Zero, |column| Column::Shuffle(Box::new(column)))
+            }
             _ => self.column(mask.as_ref()),
         });
         let otherwise = self.otherwise.iter().map(|mask| self.column(mask.as_ref()));
         let columns = columns.chain(otherwise).collect();
-        let row = Row::new(self.plan, &self.masks, self.pgdata);
-        HeapRewriter::new(self.plan, self.storage.clone(), columns, row)
+        HeapRewriter::new(self.plan, self.storage.clone(), columns, self.row())
+    }
+
+    /// What its masks look at in other columns.
+    pub(super) fn row(&self) -> Option<Box<Row<'_>>> {
+        Row::new(self.plan, &self.masks, self.pgdata)
     }
 
     fn column<'m>(&self, mask: Option<&'m ColumnMask<Mask>>) -> Column<'m> {
@@ -187,7 +201,7 @@ impl<'a> HeapWorker<'a> {
                 .relations
                 .get(relation)
                 .ok_or_else(|| Error::invalid("a task names a relation that is not planned"))?;
-            self.current = Some((relation, planned.rewriter()));
+            self.current = Some((relation, planned.rewriter(relation, &self.totals.shuffles)));
         }
         match &mut self.current {
             Some((_, rewriter)) => Ok((&mut self.workspace, rewriter)),
@@ -220,6 +234,11 @@ impl<'a> HeapWorker<'a> {
                         self.totals.absorb(relation, attribute, value_type, sampler);
                     }
                     self.totals.absorb_unknown(relation, attribute, unknown);
+                }
+                Column::Shuffle(column) => {
+                    if let Some((value_type, sampler)) = column.into_sampler() {
+                        self.totals.absorb(relation, attribute, value_type, sampler);
+                    }
                 }
                 Column::Keep | Column::Zero => {}
             }

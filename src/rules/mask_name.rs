@@ -79,11 +79,13 @@ pub enum MaskName {
     Bytes,
     /// A keyed permutation of the labels. Injective.
     Enum,
+    /// The value of another row, of the same stored size.
+    Shuffle,
 }
 
 impl MaskName {
     /// Every mask, in the order of the manual.
-    pub const ALL: [MaskName; 35] = [
+    pub const ALL: [MaskName; 36] = [
         MaskName::Keep,
         MaskName::FirstName,
         MaskName::LastName,
@@ -119,6 +121,7 @@ impl MaskName {
         MaskName::Mac,
         MaskName::Bytes,
         MaskName::Enum,
+        MaskName::Shuffle,
     ];
 
     /// As rule files write it: `first_name`.
@@ -159,6 +162,7 @@ impl MaskName {
             MaskName::Mac => "mac",
             MaskName::Bytes => "bytes",
             MaskName::Enum => "enum",
+            MaskName::Shuffle => "shuffle",
         }
     }
 
@@ -183,6 +187,7 @@ impl MaskName {
             MaskName::DateShift => &["days"],
             MaskName::TimestampShift => &["seconds"],
             MaskName::Ip => &["keep_bits"],
+            MaskName::Shuffle => &["alone"],
             MaskName::Keep
             | MaskName::Phone
             | MaskName::Url
@@ -213,6 +218,7 @@ impl MaskName {
                 | MaskName::Redact
                 | MaskName::Constant
                 | MaskName::Bucket
+                | MaskName::Shuffle
         )
     }
 }

@@ -199,7 +199,10 @@ impl Planned {
         let report = work.stage(Stage::Rewrite, |work| {
             let pgdata = work.staging.data_dir();
             let control = ControlFile::read(&pgdata, work.manifest.major)?;
+            let volume = work.staging.volume();
             let job = RewriteJob {
+                shuffle_memory: work.options.shuffle_memory,
+                scratch: volume.parent().unwrap_or(&volume),
                 pgdata: &pgdata,
                 control: &control,
                 plan: &plan,
@@ -216,10 +219,16 @@ impl Planned {
             pages_rewritten,
             originals,
             small_domains,
+            shuffled,
         } = report;
         let small_domains = serde_json::to_value(small_domains)
             .map_err(|error| Error::invalid(format!("the list of small domains: {error}")))?;
         work.manifest.extra.insert("small_domains".to_owned(), small_domains);
+        if !shuffled.is_empty() {
+            let shuffled = serde_json::to_value(shuffled)
+                .map_err(|error| Error::invalid(format!("the list of shuffled columns: {error}")))?;
+            work.manifest.extra.insert("shuffled".to_owned(), shuffled);
+        }
         work.manifest.values_masked = values_masked;
         work.manifest.pages_scanned = pages_scanned;
         work.manifest.pages_rewritten = pages_rewritten;

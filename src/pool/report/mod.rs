@@ -10,7 +10,7 @@ use super::{Manifest, Pool, Snapshot};
 use crate::error::{Error, Result};
 use crate::finish::{Anonymity, ObjectLiterals};
 use crate::plan::ColumnRecord;
-use crate::rewrite::SmallDomain;
+use crate::rewrite::{ShuffleReport, SmallDomain};
 use crate::rules::MaskName;
 
 /// What the report is made from.
@@ -21,6 +21,7 @@ struct Report<'a> {
     literals: Vec<ObjectLiterals>,
     anonymity: Vec<Anonymity>,
     small_domains: Vec<SmallDomain>,
+    shuffled: Vec<ShuffleReport>,
     signer: Option<PublicKey>,
 }
 
@@ -45,6 +46,7 @@ impl Snapshot {
             literals: manifest.read("literals").map_err(unreadable)?,
             anonymity: manifest.read("anonymity").map_err(unreadable)?,
             small_domains: manifest.read("small_domains").map_err(unreadable)?,
+            shuffled: manifest.read("shuffled").map_err(unreadable)?,
             signer: self.signer()?,
         };
         Ok(report.page().into_string())
