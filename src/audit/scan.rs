@@ -165,13 +165,12 @@ impl Target<'_> {
 
     /// True if attribute `index` holds masked output, or may hold originals by the user's word.
     fn holds_by_right(&self, index: usize) -> bool {
-        let masked = self
-            .relation
-            .and_then(|relation| relation.attributes.get(index))
-            .is_some_and(|attribute| {
+        let masked = self.relation.and_then(|relation| relation.attributes.get(index)).is_some_and(
+            |attribute| {
                 // Shuffled values are as real as kept ones.
                 matches!(attribute.action, Action::Mask(_)) && !attribute.is_shuffled()
-            });
+            },
+        );
         let accepted = self
             .owner
             .and_then(|owner| owner.attributes.get(index))

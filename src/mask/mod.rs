@@ -84,8 +84,8 @@ pub(crate) use persona::Names;
 pub(crate) use shuffle::{Cycle, Shuffler};
 pub use spec::MaskSpec;
 pub use structured::{
-    Alone, ColumnMask, ColumnMasker, FieldMask, PathAction, PathMasks, PathTree, ScalarMask, ShuffleMask, UnknownPaths,
-    takes_bounds,
+    Alone, ColumnMask, ColumnMasker, FieldMask, PathAction, PathMasks, PathTree, ScalarMask,
+    ShuffleMask, UnknownPaths, takes_bounds,
 };
 pub(crate) use subject::{
     canonical as canonical_subject, canonical_text as canonical_subject_text,

@@ -169,7 +169,8 @@ mod tests {
     #[test]
     fn key_domain_column_and_class_each_give_another_order() {
         for rows in [500, 5000] {
-            let of = |key, domain, column, class| sources(&shuffler(key, domain, column), class, rows);
+            let of =
+                |key, domain, column, class| sources(&shuffler(key, domain, column), class, rows);
             let one = of(7, "shuffle", "public.t.c", b"a");
             assert_eq!(one, of(7, "shuffle", "public.t.c", b"a"));
             for other in [

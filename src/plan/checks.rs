@@ -42,7 +42,8 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
         // A child's column has its parent's type.
         let own = BTreeSet::from([column.attnum]);
         if shuffle::holds_over(scope, relation, column.attnum, assignment, &own)
-            || !scope.inherited_from(relation, column).is_empty() {
+            || !scope.inherited_from(relation, column).is_empty()
+        {
             continue;
         }
         for domain in column.domains.iter().filter_map(|oid| scope.database.domains.get(oid)) {

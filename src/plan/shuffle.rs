@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::assignment::{Assignment, Assignments, Origin};
+use super::assignment::{Assignment, Assignments};
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use crate::cluster::catalog::{ForeignKey, Relation, RelationKind};
@@ -24,14 +24,6 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
                 "rows written before ADD COLUMN have one value of it for all of them, in the \
                  catalog: there is none in the row that could change places",
                 format!("on the source, VACUUM FULL {} writes it into each row", relation.quoted()),
-            ));
-        }
-        if assignment.origin == Origin::Rule && !assignment.persona.is_empty() {
-            problems.push(scope.column_refusal(
-                "persona",
-                id,
-                "a shuffled value is not made of names",
-                "leave `persona` out",
             ));
         }
     }

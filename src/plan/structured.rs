@@ -8,7 +8,8 @@ use super::shuffle;
 use crate::cluster::catalog::Column;
 use crate::datum::{Encoding, EnumLabels, Field, Part, Structure, ValueType};
 use crate::mask::{
-    self, Alone, ColumnMask, FieldMask, MaskSpec, PathAction, PathMasks, PathTree, ScalarMask, ShuffleMask,
+    self, Alone, ColumnMask, FieldMask, MaskSpec, PathAction, PathMasks, PathTree, ScalarMask,
+    ShuffleMask,
 };
 use crate::rules::{
     ColumnRule, JsonPath, MaskName, MaskOptions, PartDefault, Parts, Step, did_you_mean, rule_line,

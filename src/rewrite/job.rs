@@ -112,7 +112,11 @@ impl RewriteJob<'_> {
         let of_toast = toast.iter().flat_map(|(_, tasks)| tasks.iter().chain(tasks));
         // So are heaps with shuffled columns.
         let gathered = heap.iter().filter(|task| shuffle::is_shuffled(relations, task.target));
-        let all = heap.iter().chain(gathered).chain(of_toast).chain(missing.iter().flat_map(|(.., tasks)| tasks));
+        let all = heap
+            .iter()
+            .chain(gathered)
+            .chain(of_toast)
+            .chain(missing.iter().flat_map(|(.., tasks)| tasks));
         let pass = Pass {
             control: self.control,
             cancel: self.cancel,

@@ -225,8 +225,9 @@ impl Planned {
             .map_err(|error| Error::invalid(format!("the list of small domains: {error}")))?;
         work.manifest.extra.insert("small_domains".to_owned(), small_domains);
         if !shuffled.is_empty() {
-            let shuffled = serde_json::to_value(shuffled)
-                .map_err(|error| Error::invalid(format!("the list of shuffled columns: {error}")))?;
+            let shuffled = serde_json::to_value(shuffled).map_err(|error| {
+                Error::invalid(format!("the list of shuffled columns: {error}"))
+            })?;
             work.manifest.extra.insert("shuffled".to_owned(), shuffled);
         }
         work.manifest.values_masked = values_masked;

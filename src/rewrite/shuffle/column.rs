@@ -110,10 +110,8 @@ impl<'m> ShuffledColumn<'m> {
             };
         }
         self.enter(place.block.0);
-        let number = self
-            .numbers
-            .entry(class)
-            .or_insert_with(|| known.first_number(self.stretch.start));
+        let number =
+            self.numbers.entry(class).or_insert_with(|| known.first_number(self.stretch.start));
         let source = known.cycle.source(*number);
         *number += 1;
         fetch(self.store, known.position(class, source), class, &mut self.value)?;

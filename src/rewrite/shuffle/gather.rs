@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
+use zeroize::Zeroize;
+
 use super::class::{Class, moving};
 use super::store::Store;
 use crate::error::{Error, Result};
@@ -148,7 +150,7 @@ impl ColumnValues {
                 run.before = values.len;
                 values.len += run.count;
             }
-            values.sample = Vec::new();
+            values.sample.zeroize();
             if values.varied {
                 values.cycle = self.shuffler.cycle(&class.name(), values.len);
             }

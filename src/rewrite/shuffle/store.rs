@@ -33,13 +33,7 @@ struct Spilled {
 impl Store {
     /// Holds `bound` bytes in memory; the file for more is made in `directory`.
     pub(super) fn new(directory: &Path, bound: usize) -> Store {
-        Store {
-            directory: directory.to_path_buf(),
-            bound,
-            memory: Vec::new(),
-            file: None,
-            len: 0,
-        }
+        Store { directory: directory.to_path_buf(), bound, memory: Vec::new(), file: None, len: 0 }
     }
 
     /// Appends bytes, and says where they are.
@@ -148,7 +142,9 @@ mod tests {
     use super::*;
 
     fn values() -> Vec<Vec<u8>> {
-        (0..200u32).map(|i| format!("original value {i}").repeat(1 + i as usize % 90).into()).collect()
+        (0..200u32)
+            .map(|i| format!("original value {i}").repeat(1 + i as usize % 90).into())
+            .collect()
     }
 
     fn filled(directory: &Path, bound: usize) -> (Store, Vec<u64>) {
