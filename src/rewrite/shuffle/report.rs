@@ -86,9 +86,8 @@ pub(in crate::rewrite) fn refuse_alone(
         let refusal = Refusal::new(
             "shuffle_alone",
             format!(
-                "{values} of its {of_all} values can't change places: each is of a stored size ({} \
-                 sizes) that no other value has",
-                classes
+                "{values} of its {of_all} values can't change places: no other value is stored in \
+                 as many bytes ({classes} sizes)"
             ),
             format!(
                 "say what becomes of them, or give the column another mask:\n{}\nor, leaving them in \
