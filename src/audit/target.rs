@@ -121,6 +121,8 @@ impl Target<'_> {
             return Holds::Accepted;
         }
         let planned = self.relation.and_then(|relation| relation.attributes.get(index));
+        // Shuffled values are as real as kept ones.
+        let planned = planned.filter(|attribute| !attribute.is_shuffled());
         match planned.map(|attribute| &attribute.action) {
             Some(Action::Mask(mask)) => Holds::Masked(mask.value().map(|spec| spec.value_type)),
             _ => Holds::Kept,

@@ -85,7 +85,8 @@ fn moved_columns(plan: Option<&DatabasePlan>) -> HashSet<(u32, i16)> {
     let columns = moved.flat_map(|relation| {
         let attributes = (1i16..).zip(&relation.attributes);
         let masked = attributes.filter(|(attnum, attribute)| {
-            matches!(attribute.action, Action::Mask(_)) || relation.is_computed(*attnum)
+            matches!(attribute.action, Action::Mask(_)) && !attribute.is_shuffled()
+                || relation.is_computed(*attnum)
         });
         masked.map(|(attnum, _)| (relation.oid.0, attnum))
     });

@@ -150,6 +150,7 @@ impl Mask {
             | MaskName::City
             | MaskName::Company
             | MaskName::Null
+            | MaskName::Shuffle
             | MaskName::Keep => Kind::Dictionary(Box::new(Dictionary::new(mask, &locale))),
         };
         let foreign = Some(encoding).filter(|it| value_type.is_text() && !it.is_utf8());

@@ -63,6 +63,7 @@ mod phone;
 mod prf;
 mod rounds;
 mod shift;
+mod shuffle;
 mod span;
 mod spec;
 mod structured;
@@ -81,10 +82,11 @@ pub use custom::CustomMask;
 pub use key::{KeyId, MaskKey};
 pub use masker::{Mask, Masker};
 pub(crate) use persona::Names;
+pub(crate) use shuffle::{Cycle, Shuffler};
 pub use spec::MaskSpec;
 pub use structured::{
-    ColumnMask, ColumnMasker, FieldMask, PathAction, PathMasks, PathTree, ScalarMask, UnknownPaths,
-    takes_bounds,
+    Alone, ColumnMask, ColumnMasker, FieldMask, PathAction, PathMasks, PathTree, ScalarMask,
+    ShuffleMask, UnknownPaths, takes_bounds,
 };
 pub(crate) use subject::{
     canonical as canonical_subject, canonical_text as canonical_subject_text,

@@ -4,6 +4,7 @@ use super::bucket::{Size, UNITS, Unit};
 use super::locale;
 use super::national_id::{COUNTRIES, Country};
 use super::noise::{DISTRIBUTIONS, Distribution, Noise, Scale};
+use super::structured::Alone;
 use crate::datum::{Literal, ValueType};
 use crate::rules::{MaskName, MaskOptions};
 
@@ -115,6 +116,9 @@ pub fn suited_masks(value_type: ValueType) -> &'static [MaskName] {
 pub(super) fn undefined(mask: MaskName, value_type: ValueType) -> String {
     match mask {
         MaskName::Null => "mask null makes no value: it is for columns of a snapshot".to_owned(),
+        MaskName::Shuffle => "mask shuffle moves the values of a column among its rows: a snapshot \
+                              can, but there is nothing to be done to one value by itself"
+            .to_owned(),
         _ => format!("mask {mask} is not defined on {value_type:?}"),
     }
 }
@@ -188,6 +192,7 @@ pub fn check_options(
             None => {}
         },
         MaskName::Partial => check_ends(options)?,
+        MaskName::Shuffle => drop(Alone::named(options.alone.as_deref())?),
         MaskName::Ip => {
             if let Some(bits) = options.keep_bits.filter(|bits| *bits > MOST_KEPT_BITS) {
                 return Err(format!("keep_bits = {bits}: ip keeps at most {MOST_KEPT_BITS}"));

@@ -3,6 +3,7 @@
 use super::assignment::{Assignment, Assignments, Origin};
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
+use super::shuffle;
 use crate::cluster::catalog::{Column, Relation};
 use crate::datum::ValueType;
 use crate::rules::{MaskName, rule_line};
@@ -72,7 +73,7 @@ fn check_reference(
     let target = scope.name(referenced);
     let own = assignments.get(id);
     let theirs = assignments.get(referenced);
-    if own.is_some_and(|own| own.is_null_beside(theirs)) {
+    if own.is_some_and(|own| own.is_null_beside(theirs)) || shuffle::is_of_key(own, theirs) {
         return;
     }
     let refused = match (own, theirs) {

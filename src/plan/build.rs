@@ -55,7 +55,10 @@ pub(super) fn build(
         .collect();
     let accepted_columns = assignments
         .iter()
-        .filter(|(_, assignment)| assignment.mask == MaskName::Keep && assignment.accept_originals)
+        .filter(|(_, assignment)| {
+            matches!(assignment.mask, MaskName::Keep | MaskName::Shuffle)
+                && assignment.accept_originals
+        })
         .map(|(id, _)| scope.name(id))
         .collect();
     let missing_values = relations

@@ -1,10 +1,13 @@
 //! CHECK constraints, of tables and of domains, that masked values could break.
 
+use std::collections::BTreeSet;
+
 use super::assignment::{Assignments, Nulling};
 use super::check_expression::{Operand, is_invariant};
 use super::check_nulls;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
+use super::shuffle;
 use crate::cluster::catalog::CheckConstraint;
 use crate::rules::rule_line;
 
@@ -23,6 +26,13 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
         }
         for attnum in scope.stored_columns(relation, &constraint.columns) {
             let id = ColumnId { relation: relation.oid, attnum };
+            let columns = &constraint.columns;
+            if assignments
+                .mask(id)
+                .is_some_and(|it| shuffle::holds_over(scope, relation, attnum, it, columns))
+            {
+                continue;
+            }
             let what = format!("CHECK constraint {:?}", constraint.name);
             refuse(scope, assignments, id, &what, constraint, problems);
         }
@@ -32,7 +42,10 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
             continue;
         };
         // A child's column has its parent's type.
-        if !scope.inherited_from(relation, column).is_empty() {
+        let own = BTreeSet::from([column.attnum]);
+        if shuffle::holds_over(scope, relation, column.attnum, assignment, &own)
+            || !scope.inherited_from(relation, column).is_empty()
+        {
             continue;
         }
         for domain in column.domains.iter().filter_map(|oid| scope.database.domains.get(oid)) {

@@ -217,10 +217,15 @@ impl AttributePlan {
         match &self.action {
             Action::Mask(mask) => match mask.as_ref() {
                 ColumnMask::Null(reader) => reader.value().is_none(),
-                mask => mask.value().is_none(),
+                mask => mask.value().is_none() && !mask.is_shuffle(),
             },
             Action::Keep | Action::Zero => false,
         }
+    }
+
+    /// True if its values are moved among rows: they are still there.
+    pub fn is_shuffled(&self) -> bool {
+        matches!(&self.action, Action::Mask(mask) if mask.is_shuffle())
     }
 }
 

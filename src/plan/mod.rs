@@ -25,6 +25,7 @@ mod nulls;
 mod objects;
 mod problems;
 mod scope;
+mod shuffle;
 mod structured;
 mod suggest;
 #[cfg(test)]
@@ -74,6 +75,7 @@ pub fn plan(rules: &RuleSet, catalog: &Catalog) -> Result<MaskPlan> {
         columns::check(&scope, &assignments, &mut problems);
         when::check(&scope, &assignments, &mut problems);
         context::check(&scope, &assignments, &mut problems);
+        shuffle::check(&scope, &assignments, &mut problems);
         objects::check(&scope, &mut problems);
         let views = derived::check(&scope, &assignments, &mut problems);
         plan.databases.push(build::build(&scope, &assignments, &views, &mut problems));

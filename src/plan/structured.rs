@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::assignment::Assignment;
 use super::scope::Scope;
+use super::shuffle;
 use crate::cluster::catalog::Column;
 use crate::datum::{Encoding, EnumLabels, Field, Part, Structure, ValueType};
 use crate::mask::{
-    self, ColumnMask, FieldMask, MaskSpec, PathAction, PathMasks, PathTree, ScalarMask,
+    self, Alone, ColumnMask, FieldMask, MaskSpec, PathAction, PathMasks, PathTree, ScalarMask,
+    ShuffleMask,
 };
 use crate::rules::{
     ColumnRule, JsonPath, MaskName, MaskOptions, PartDefault, Parts, Step, did_you_mean, rule_line,
@@ -84,6 +86,9 @@ impl Planner {
         if rule.mask == MaskName::Null {
             return self.part_of(at);
         }
+        if rule.mask == MaskName::Shuffle {
+            return self.shuffle(at, structure, rule);
+        }
         match (structure, rule.parts.as_deref()) {
             (Structure::Array(element), _) => {
                 let Part { structure, layout, type_name } = element.as_ref();
@@ -133,6 +138,35 @@ impl Planner {
                 ColumnMask::Keep
             }
         }
+    }
+
+    /// Values of all known types change places as wholes.
+    fn shuffle(&mut self, at: Place<'_>, structure: &Structure, rule: &ColumnRule) -> ColumnMask {
+        if !at.path.is_empty() {
+            self.wrong_parts(at, "\"text\", say; shuffle moves whole values of a column");
+            return ColumnMask::Keep;
+        }
+        if !shuffle::knows(structure) {
+            return self.unsupported(at);
+        }
+        let alone = match Alone::named(rule.options.alone.as_deref()) {
+            Ok(Alone::Deny) => Alone::Deny,
+            Ok(Alone::Keep) => Alone::Keep,
+            Ok(Alone::Mask(mask)) => match self.mask(at, structure, &ColumnRule::new(mask)) {
+                ColumnMask::Value(spec) => Alone::Mask(spec),
+                _ => {
+                    let what = format!("alone = {:?} is for values without parts", mask.as_str());
+                    let remedy = "alone = \"keep\", or leave it out".to_owned();
+                    self.misfit(at, "mask_options", what, remedy);
+                    Alone::Deny
+                }
+            },
+            Err(what) => {
+                self.misfit(at, "mask_options", what, "mend it in the rule file".to_owned());
+                Alone::Deny
+            }
+        };
+        ColumnMask::Shuffle(ShuffleMask { domain: rule.domain().to_owned(), alone })
     }
 
     fn document(

@@ -5,6 +5,7 @@ use super::check_expression;
 use super::context;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
+use super::shuffle;
 use super::structured::planned_mask;
 use super::when;
 use crate::cluster::catalog::{Column, Index, Relation};
@@ -67,8 +68,18 @@ impl Found<'_> {
                 format!("on the source, DROP INDEX {:?} or REINDEX it", self.index_name()),
             ));
         }
+        if self.is_over_shuffled_values_alone() {
+            return;
+        }
         if index.key_columns.contains(&attnum) {
-            if !injective && self.assignment.when.is_some() {
+            if !injective && self.assignment.mask == MaskName::Shuffle {
+                problems.push(self.refusal(
+                    "unique_shuffle",
+                    "is not over the values of this column alone: those that change places may \
+                     meet equal ones",
+                    self.confirm_remedy(),
+                ));
+            } else if !injective && self.assignment.when.is_some() {
                 problems.push(self.refusal(
                     "unique_condition",
                     "holds masked values beside others, by the column's condition: they may be equal",
@@ -122,8 +133,26 @@ impl Found<'_> {
         }
     }
 
+    /// True if what the index enforces is enforced on just the values that it was before.
+    fn is_over_shuffled_values_alone(&self) -> bool {
+        let index = self.index;
+        let included = |attnum: &i16| index.include_columns.contains(attnum);
+        let columns = index.columns().into_iter().filter(|attnum| {
+            !included(attnum)
+                || index.key_columns.contains(attnum)
+                || index.expression_columns.contains(attnum)
+                || index.predicate_columns.contains(attnum)
+        });
+        let columns = columns.collect();
+        let (scope, attnum) = (self.scope, self.column.attnum);
+        shuffle::holds_over(scope, self.relation, attnum, self.assignment, &columns)
+    }
+
     /// True if different values of this column, or of this column and others of the index, stay so.
     fn keeps_apart(&self, assignments: &Assignments, mask: &ColumnMask) -> bool {
+        if mask.is_shuffle() {
+            return self.assignment.confirm_check;
+        }
         if self.assignment.nulling() != Nulling::Never {
             // What stays beside NULLs is some of what was there, or its permutation.
             let stays = |mask: &ColumnMask| mask.is_injective() || is_null(mask);

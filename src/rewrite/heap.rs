@@ -7,6 +7,7 @@ use super::by_row::{Row, attribute_of};
 use super::nulls::{NullColumn, NullCounts, Nulls};
 use super::packed::{Packer, unpack};
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
+use super::shuffle::{Fate, ShuffledColumn, given_pointer};
 use super::structured::StructuredColumn;
 use crate::datum::{DatumError, ValueType};
 use crate::fingerprint::Notes;
@@ -25,6 +26,7 @@ pub(super) enum Column<'m> {
     Mask(Box<MaskedColumn<'m>>),
     Structured(Box<StructuredColumn<'m>>),
     Null(Box<NullColumn<'m>>),
+    Shuffle(Box<ShuffledColumn<'m>>),
 }
 
 impl Column<'_> {
@@ -42,6 +44,7 @@ impl Column<'_> {
                 Ok(1)
             }
             Column::Structured(column) => column.apply(value, text),
+            Column::Shuffle(column) => column.mask_alone(value, text),
             Column::Zero => {
                 value.fill(0);
                 Ok(0)
@@ -61,7 +64,11 @@ impl Column<'_> {
                 column.masker.set_names(names.cloned());
             }
             Column::Structured(column) => column.set_subject(subject),
-            Column::Keep | Column::KeepBeside(_) | Column::Zero | Column::Null(_) => {}
+            Column::Keep
+            | Column::KeepBeside(_)
+            | Column::Zero
+            | Column::Null(_)
+            | Column::Shuffle(_) => {}
         }
     }
 
@@ -70,6 +77,7 @@ impl Column<'_> {
         match self {
             Column::Mask(column) => column.notes.output(column.value_type, value),
             Column::Structured(column) => column.note_output(value),
+            Column::Shuffle(column) => column.note_output(value),
             Column::Keep | Column::KeepBeside(_) | Column::Zero | Column::Null(_) => {}
         }
     }
@@ -79,6 +87,7 @@ impl Column<'_> {
         match self {
             Column::Mask(column) => column.masker.is_utf8(),
             Column::Structured(column) => column.is_utf8(),
+            Column::Shuffle(column) => column.is_utf8(),
             Column::Keep | Column::KeepBeside(_) | Column::Zero | Column::Null(_) => true,
         }
     }
@@ -317,9 +326,28 @@ impl TupleRewriter for HeapRewriter<'_> {
         if let Some(row) = row {
             row.read(raw, storage, place)?;
         }
+        let (mut kept, mut zeroed) = (Column::Keep, Column::Zero);
         walk_attributes(raw, storage, |attribute| {
             let slot = row.as_ref().map_or(attribute.index, |row| row.slot(attribute.index));
-            match columns.get_mut(slot) {
+            let mut column = columns.get_mut(slot);
+            if let Some(Column::Shuffle(shuffled)) = &mut column {
+                let fate = shuffled.rewrite(raw, out, &attribute, place).map_err(|error| {
+                    Fault::Unsupported { what: error.0, attribute: attribute.index, line_pointer }
+                })?;
+                match fate {
+                    Fate::Moved(range) => {
+                        let pointer = given_pointer(out, &attribute, &range);
+                        kept_toast.extend(pointer.map(|pointer| pointer.va_valueid));
+                        *values_masked += 1;
+                        ranges.allow(offset + range.start, offset + range.end);
+                        return Ok(());
+                    }
+                    Fate::Stays => column = Some(&mut kept),
+                    Fate::Zeroed => column = Some(&mut zeroed),
+                    Fate::Masked => {}
+                }
+            }
+            match column {
                 Some(Column::KeepBeside(kept)) => {
                     let value = raw.get(payload(&attribute)).unwrap_or_default();
                     match attribute.varlena.map(|varlena| varlena.form) {
@@ -371,7 +399,7 @@ impl TupleRewriter for HeapRewriter<'_> {
                     }
                     return Ok(());
                 }
-                Some(column @ (Column::Mask(_) | Column::Structured(_))) => {
+                Some(column @ (Column::Mask(_) | Column::Structured(_) | Column::Shuffle(_))) => {
                     let unsupported = |what| Fault::Unsupported {
                         what,
                         attribute: attribute.index,
@@ -431,6 +459,12 @@ impl TupleRewriter for HeapRewriter<'_> {
                             let value = out.get_mut(payload).unwrap_or_default();
                             *values_masked += column
                                 .apply(value, &mut Vec::new())
+                                .map_err(|error| unsupported(error.0))?;
+                        }
+                        Column::Shuffle(column) => {
+                            let value = out.get_mut(payload).unwrap_or_default();
+                            *values_masked += column
+                                .mask_alone(value, &mut Vec::new())
                                 .map_err(|error| unsupported(error.0))?;
                         }
                         Column::Keep | Column::KeepBeside(_) | Column::Zero | Column::Null(_) => {}

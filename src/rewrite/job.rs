@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::nulls::NullCounts;
 use super::pass::{Pass, Target, Task, Workspace, in_parallel, tasks};
 use super::relation::{HeapWorker, MissingWorker, Relation, Totals};
+use super::shuffle::{self, ShuffleReport};
 use super::structured;
 use super::toast::ToastRewriter;
 use super::toast_values::ToastValues;
@@ -30,11 +31,14 @@ pub struct RewriteJob<'a> {
     pub plan: &'a MaskPlan,
     /// The key.
     pub key: &'a MaskKey,
-    /// Where fingerprints go that don't fit into memory: a directory outside of the data, made if
-    /// it is needed,
+    /// Where fingerprints and values of shuffled columns go that don't fit into memory, the values
+    /// encrypted and in a file without a name: a directory outside of the data, made if it is
+    /// needed.
     pub scratch: &'a Path,
-    /// and how many fit.
+    /// How many fingerprints fit,
     pub limits: Limits,
+    /// and how many bytes of shuffled columns' values.
+    pub shuffle_memory: usize,
     /// Threads; 0 for as many as there are cores.
     pub threads: usize,
     /// Stops the work.
@@ -58,6 +62,8 @@ pub struct RewriteReport {
     pub fingerprints: Gathered,
     /// Columns with values that a permutation hides among few.
     pub small_domains: Vec<SmallDomain>,
+    /// Columns whose values changed places.
+    pub shuffled: Vec<ShuffleReport>,
 }
 
 /// A masked column with a value whose permutation has fewer than [`SmallDomain::LIMIT`] others to
@@ -118,7 +124,13 @@ impl RewriteJob<'_> {
         }
         // Masked values out of line are gone through a second time.
         let of_toast = toast.iter().flat_map(|(_, tasks)| tasks.iter().chain(tasks));
-        let all = heap.iter().chain(of_toast).chain(missing.iter().flat_map(|(.., tasks)| tasks));
+        // So are heaps with shuffled columns.
+        let gathered = heap.iter().filter(|task| shuffle::is_shuffled(relations, task.target));
+        let all = heap
+            .iter()
+            .chain(gathered)
+            .chain(of_toast)
+            .chain(missing.iter().flat_map(|(.., tasks)| tasks));
         let pass = Pass {
             control: self.control,
             cancel: self.cancel,
@@ -135,7 +147,10 @@ impl RewriteJob<'_> {
             .map_err(|error| {
                 Error::invalid(format!("can't start {} threads: {error}", self.threads))
             })?;
-        let totals = Totals::default();
+        let scratch = (self.scratch, self.shuffle_memory);
+        let shuffles = shuffle::gather(&pass, &threads, relations, &heap, self.key, scratch)?;
+        shuffle::refuse_alone(relations, &shuffles)?;
+        let totals = Totals { shuffles, ..Totals::default() };
         let (pass_ref, totals_ref) = (&pass, &totals);
 
         let targets: Vec<_> = relations.iter().map(Relation::target).collect();
@@ -167,12 +182,14 @@ impl RewriteJob<'_> {
         drop(unknown);
         let smallest = totals.smallest_domains.into_inner().unwrap_or_else(PoisonError::into_inner);
         let small_domains = small_domains(relations, smallest);
+        let shuffled = shuffle::reports(relations, &totals.shuffles);
         drop(targets);
         drop(compiled);
         Ok(RewriteReport {
             nulls: totals.nulls.into_inner().unwrap_or_else(PoisonError::into_inner),
             fingerprints: collector.gather(columns, &threads)?,
             small_domains,
+            shuffled,
             values_masked: totals.values_masked.into_inner(),
             pages_scanned: load(&pass.pages_scanned),
             // A TOAST page whose holes were zeroed and whose chunks were masked counted twice.

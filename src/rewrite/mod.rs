@@ -7,11 +7,13 @@ mod by_row;
 mod heap;
 mod job;
 mod missing;
+mod multixact;
 mod nulls;
 mod packed;
 mod page;
 mod pass;
 mod relation;
+mod shuffle;
 mod structured;
 mod toast;
 mod toast_values;
@@ -19,3 +21,4 @@ mod visibility;
 
 pub use job::{RewriteJob, RewriteReport, SmallDomain};
 pub use nulls::NullCounts;
+pub use shuffle::ShuffleReport;

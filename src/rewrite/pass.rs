@@ -1,5 +1,7 @@
 //! One pass over segments: chunks read, pages rewritten, what changed written back.
 
+mod read;
+
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;

@@ -10,6 +10,7 @@ use super::heap::{Column, HeapRewriter, KeptBeside, MaskedColumn};
 use super::missing::{MissingColumn, MissingRewriter};
 use super::nulls::{NullColumn, NullCounts, Nulls};
 use super::pass::{Target, Workspace};
+use super::shuffle::{ShuffledColumn, Shuffles};
 use super::structured::StructuredColumn;
 use super::toast::References;
 use crate::datum::ValueType;
@@ -23,11 +24,11 @@ use crate::plan::{Action, DatabasePlan, MissingValuesPlan, RelationPlan, Storage
 pub(super) struct Relation<'a> {
     pub(super) database: &'a DatabasePlan,
     pub(super) plan: &'a RelationPlan,
-    storage: Vec<Storage>,
-    masks: Vec<Option<ColumnMask<Mask>>>,
+    pub(super) storage: Vec<Storage>,
+    pub(super) masks: Vec<Option<ColumnMask<Mask>>>,
     /// Of attributes with a condition, in their order: what is done where it is not true.
     otherwise: Vec<Option<ColumnMask<Mask>>>,
-    pgdata: &'a Path,
+    pub(super) pgdata: &'a Path,
     /// Takes down its values,
     collector: &'a Collector,
     /// of columns whose numbers start here.
@@ -46,6 +47,8 @@ pub(super) struct Totals {
     pub(super) nulls: Mutex<NullCounts>,
     /// By relation: the TOAST values that its attributes refer to.
     pub(super) references: Mutex<BTreeMap<usize, References>>,
+    /// The values of shuffled columns, gathered beforehand.
+    pub(super) shuffles: Shuffles,
 }
 
 impl Totals {
@@ -111,10 +114,17 @@ impl<'a> Relation<'a> {
         }
     }
 
-    fn rewriter(&self) -> HeapRewriter<'_> {
+    /// `number` is its own.
+    fn rewriter<'m>(&'m self, number: usize, shuffles: &'m Shuffles) -> HeapRewriter<'m> {
         let columns = self.plan.attributes.iter().zip(&self.masks).enumerate();
-        let columns = columns.map(|(index, (attribute, mask))| match attribute.action {
-            Action::Zero => Column::Zero,
+        let columns = columns.map(|(index, (attribute, mask))| match (&attribute.action, mask) {
+            (Action::Zero, _) => Column::Zero,
+            (_, Some(ColumnMask::Shuffle(mask))) => {
+                let notes = self.collector.notes(self.column_number(index));
+                let place = (number, index);
+                let column = ShuffledColumn::new(shuffles, place, mask, self.pgdata, notes);
+                column.map_or(Column::Zero, |column| Column::Shuffle(Box::new(column)))
+            }
             _ => self.column(index, mask.as_ref()),
         });
         let slots = (self.plan.attributes.len()..).zip(&self.otherwise);
@@ -129,8 +139,12 @@ impl<'a> Relation<'a> {
             }
         });
         let columns = columns.chain(otherwise).collect();
-        let row = Row::new(self.plan, &self.masks, self.pgdata);
-        HeapRewriter::new(self.plan, self.storage.clone(), columns, row)
+        HeapRewriter::new(self.plan, self.storage.clone(), columns, self.row())
+    }
+
+    /// What its masks look at in other columns.
+    pub(super) fn row(&self) -> Option<Box<Row<'_>>> {
+        Row::new(self.plan, &self.masks, self.pgdata)
     }
 
     /// The number of a column in fingerprints.
@@ -205,7 +219,7 @@ impl<'a> HeapWorker<'a> {
                 .relations
                 .get(relation)
                 .ok_or_else(|| Error::invalid("a task names a relation that is not planned"))?;
-            self.current = Some((relation, planned.rewriter()));
+            self.current = Some((relation, planned.rewriter(relation, &self.totals.shuffles)));
         }
         match &mut self.current {
             Some((_, rewriter)) => Ok((&mut self.workspace, rewriter)),
@@ -237,6 +251,7 @@ impl<'a> HeapWorker<'a> {
                     let unknown = column.into_unknown_paths();
                     self.totals.absorb_unknown(relation, attribute, unknown);
                 }
+                Column::Shuffle(column) => column.finish(),
                 Column::Keep | Column::KeepBeside(_) | Column::Zero | Column::Null(_) => {}
             }
         }

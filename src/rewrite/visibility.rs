@@ -5,9 +5,12 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::multixact::MultiXacts;
 use crate::page::BLCKSZ;
 
 const T_XMAX: usize = 4;
+/// `t_xvac`, of what `VACUUM FULL` moved.
+const T_XVAC: usize = 8;
 const T_INFOMASK: usize = 20;
 const HEAP_XMAX_EXCL_LOCK: u16 = 0x0040;
 const HEAP_XMAX_LOCK_ONLY: u16 = 0x0080;
@@ -17,8 +20,9 @@ const HEAP_XMIN_INVALID: u16 = 0x0200;
 const HEAP_XMAX_COMMITTED: u16 = 0x0400;
 const HEAP_XMAX_INVALID: u16 = 0x0800;
 const HEAP_XMAX_IS_MULTI: u16 = 0x1000;
-/// What `VACUUM FULL` left before 9.0.
-const HEAP_MOVED: u16 = 0x4000 | 0x8000;
+/// What `VACUUM FULL` left before 9.0: the version that it moved, and the one that it made.
+const HEAP_MOVED_OFF: u16 = 0x4000;
+const HEAP_MOVED_IN: u16 = 0x8000;
 
 /// `FirstNormalTransactionId`
 const FIRST_NORMAL: u32 = 3;
@@ -39,25 +43,27 @@ enum Outcome {
 pub(super) struct CommitLog {
     directory: PathBuf,
     page: Option<(u32, Vec<u8>)>,
+    multi: MultiXacts,
 }
 
 impl CommitLog {
     pub(super) fn new(pgdata: &Path) -> CommitLog {
-        CommitLog { directory: pgdata.join("pg_xact"), page: None }
+        CommitLog { directory: pgdata.join("pg_xact"), page: None, multi: MultiXacts::new(pgdata) }
     }
 
     /// True if a row version is live without doubt: inserted by a transaction that committed, and
-    /// neither deleted nor replaced by another that did.
+    /// neither deleted nor replaced by another that did. Doubt is left by a damaged log alone.
     pub(super) fn is_live(&mut self, tuple: &[u8]) -> bool {
         let number = |at: usize| {
             let bytes = tuple.get(at..).and_then(|bytes| bytes.first_chunk());
             bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
         };
         let infomask = number(T_INFOMASK) as u16;
-        if infomask & HEAP_MOVED != 0 {
-            return false;
-        }
         let inserted = match infomask & (HEAP_XMIN_COMMITTED | HEAP_XMIN_INVALID) {
+            0 if infomask & HEAP_MOVED_OFF != 0 => self.outcome(number(T_XVAC)) == Outcome::Aborted,
+            0 if infomask & HEAP_MOVED_IN != 0 => {
+                self.outcome(number(T_XVAC)) == Outcome::Committed
+            }
             0 => self.outcome(number(0)) == Outcome::Committed,
             HEAP_XMIN_INVALID => false,
             _ => true,
@@ -72,9 +78,15 @@ impl CommitLog {
         if infomask & HEAP_XMAX_INVALID != 0 || locked_only || xmax == 0 {
             return true;
         }
-        // One of several lockers may have replaced it: that is not looked up.
-        infomask & (HEAP_XMAX_IS_MULTI | HEAP_XMAX_COMMITTED) == 0
-            && self.outcome(xmax) == Outcome::Aborted
+        if infomask & HEAP_XMAX_IS_MULTI != 0 {
+            // One of several lockers may have replaced it.
+            return match self.multi.updater(xmax) {
+                Some(Some(updater)) => self.outcome(updater) == Outcome::Aborted,
+                Some(None) => true,
+                None => false,
+            };
+        }
+        infomask & HEAP_XMAX_COMMITTED == 0 && self.outcome(xmax) == Outcome::Aborted
     }
 
     fn outcome(&mut self, xid: u32) -> Outcome {
@@ -87,9 +99,10 @@ impl CommitLog {
         }
         let at = xid % XACTS_PER_PAGE;
         let byte = self.page.as_ref().and_then(|(_, page)| page.get(at as usize / 4));
-        // A transaction that was in progress when the server died has no status: it is over.
+        // A transaction that was in progress when the server died has no status: it is over. So is
+        // one whose part committed in the moment of the crash (`TransactionIdDidCommit`).
         match byte.map(|byte| byte >> (at % 4 * 2) & 3) {
-            Some(0 | 2) => Outcome::Aborted,
+            Some(0 | 2 | 3) => Outcome::Aborted,
             Some(1) => Outcome::Committed,
             _ => Outcome::Unknown,
         }
@@ -139,7 +152,7 @@ mod tests {
             (1000, 1000, 0, false),
             (1000, 1001, 0, true),
             (1000, 1002, 0, true),
-            (1000, 1003, 0, false),
+            (1000, 1003, 0, true),
             (1000, 400_000_000, 0, false),
             (1000, 1000, HEAP_XMAX_INVALID, true),
             (1000, 1000, HEAP_XMAX_LOCK_ONLY, true),

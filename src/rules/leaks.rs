@@ -103,6 +103,11 @@ impl MaskName {
             MaskName::Ip => equal("family, netmask, the prefix that is kept"),
             MaskName::Mac => equal("whether it is a group's"),
             MaskName::Enum => equal("how frequent each label is"),
+            MaskName::Shuffle => leaks(
+                false,
+                Order::None,
+                "every value of the column and how often it comes, but not in which row",
+            ),
             MaskName::Null => leaks(
                 false,
                 Order::None,

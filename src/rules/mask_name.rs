@@ -81,6 +81,8 @@ pub enum MaskName {
     Bytes,
     /// A keyed permutation of the labels. Injective.
     Enum,
+    /// The value of another row, of the same stored size.
+    Shuffle,
 }
 
 impl MaskName {
@@ -122,6 +124,7 @@ impl MaskName {
         MaskName::Mac,
         MaskName::Bytes,
         MaskName::Enum,
+        MaskName::Shuffle,
     ];
 
     /// As rule files write it: `first_name`.
@@ -163,6 +166,7 @@ impl MaskName {
             MaskName::Mac => "mac",
             MaskName::Bytes => "bytes",
             MaskName::Enum => "enum",
+            MaskName::Shuffle => "shuffle",
         }
     }
 
@@ -187,6 +191,7 @@ impl MaskName {
             MaskName::DateShift => &["days"],
             MaskName::TimestampShift => &["seconds"],
             MaskName::Ip => &["keep_bits"],
+            MaskName::Shuffle => &["alone"],
             MaskName::Keep
             | MaskName::Phone
             | MaskName::Url
@@ -219,6 +224,7 @@ impl MaskName {
                 | MaskName::Redact
                 | MaskName::Constant
                 | MaskName::Bucket
+                | MaskName::Shuffle
         )
     }
 }

@@ -178,11 +178,11 @@ impl Reader<'_> {
                 "leave `when` and `else` out, or name a mask",
             );
         }
-        if rule.accept_originals && mask != MaskName::Keep {
+        if rule.accept_originals && !matches!(mask, MaskName::Keep | MaskName::Shuffle) {
             self.problem_at(
                 at,
                 &value.span(),
-                "accept_originals is for kept columns alone",
+                "accept_originals is for columns alone that are kept or shuffled",
                 "leave accept_originals out, or keep the column",
             );
         }

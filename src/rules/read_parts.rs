@@ -132,6 +132,15 @@ impl Reader<'_> {
             );
             return None;
         }
+        if rule.mask == MaskName::Shuffle {
+            self.problem_at(
+                at,
+                &value.span(),
+                "shuffle moves whole values of a column, not parts of them or what is left over",
+                "\"text\", say",
+            );
+            return None;
+        }
         Some(rule)
     }
 }

@@ -217,6 +217,10 @@ pub struct MaskOptions {
     /// `ip`: so many bits of an address stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_bits: Option<u8>,
+    /// `shuffle`: what becomes of values that no other value can take the place of: `deny`, `keep`,
+    /// `blank` or `redact`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alone: Option<String>,
 }
 
 impl MaskOptions {

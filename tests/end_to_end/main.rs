@@ -30,6 +30,7 @@ mod ordinary_user;
 mod ports;
 mod refusals;
 mod residue;
+mod shuffle;
 mod sources;
 mod stored_forms;
 mod structured;

@@ -89,6 +89,15 @@ fn small_domain(record: &Value) -> String {
     format!("{database}.{table}.{column} (a value among {smallest})")
 }
 
+/// A column whose values changed places.
+fn shuffled_column(record: &Value) -> String {
+    let field = |name: &str| record.get(name).and_then(Value::as_str).unwrap_or_default();
+    let count = |name: &str| record.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let (database, table, column) = (field("database"), field("table"), field("column"));
+    let (values, alone) = (count("values"), count("alone"));
+    format!("{database}.{table}.{column} ({values} values, {alone} of them alone with their size)")
+}
+
 pub(crate) fn snapshot_text(manifest: &Manifest) -> String {
     let stages = manifest.stages.0.iter();
     let stages: Vec<_> = stages.map(|(name, time)| format!("{name} {time:.2} s")).collect();
@@ -139,6 +148,11 @@ pub(crate) fn snapshot_text(manifest: &Manifest) -> String {
     let small: Vec<_> = small.into_iter().flatten().map(small_domain).collect();
     if !small.is_empty() {
         pairs.push(("hidden among few", small.join(", ")));
+    }
+    let shuffled = manifest.extra.get("shuffled").and_then(|columns| columns.as_array());
+    let shuffled: Vec<_> = shuffled.into_iter().flatten().map(shuffled_column).collect();
+    if !shuffled.is_empty() {
+        pairs.push(("in other rows", shuffled.join(", ")));
     }
     lines(&pairs)
 }

@@ -163,6 +163,7 @@ fn mask_part(
         ColumnMask::Xml(masker) => {
             xml::texts(value, &mut |place, text| mask_xml(masker, place, text, watch, buffer))
         }
+        ColumnMask::Shuffle(_) => Err(DatumError("a value is to be shuffled by itself")),
         ColumnMask::TsVector(masker) => tsvector::rewrite(value, &mut |lexeme| {
             watch.witness.original(ValueType::Text, lexeme);
             masker.apply(lexeme)?;

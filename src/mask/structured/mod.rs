@@ -6,6 +6,7 @@ mod column_masker;
 mod encoded;
 mod path_tree;
 mod scalar;
+mod shuffle;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ pub use self::bounds::takes_bounds;
 pub use self::column_masker::ColumnMasker;
 pub use self::path_tree::PathTree;
 pub use self::scalar::{PathAction, PathMasks, ScalarMask, UnknownPaths};
+pub use self::shuffle::{Alone, ShuffleMask};
 use super::{MaskSpec, support};
 use crate::datum::Layout;
 
@@ -64,6 +66,8 @@ pub enum ColumnMask<M = MaskSpec> {
     Xml(M),
     /// Lexemes of a `tsvector`.
     TsVector(M),
+    /// Whole values of a column, moved to other rows.
+    Shuffle(ShuffleMask<M>),
 }
 
 /// What happens to a field of a composite.
@@ -106,6 +110,7 @@ impl<M> ColumnMask<M> {
             ColumnMask::Hstore(masks) => ColumnMask::Hstore(masks.try_map(f)?),
             ColumnMask::Xml(mask) => ColumnMask::Xml(f(mask)?),
             ColumnMask::TsVector(mask) => ColumnMask::TsVector(f(mask)?),
+            ColumnMask::Shuffle(shuffle) => ColumnMask::Shuffle(shuffle.try_map(f)?),
         })
     }
 }
@@ -121,6 +126,11 @@ impl<M> ColumnMask<M> {
             | ColumnMask::Xml(mask)
             | ColumnMask::TsVector(mask) => f(mask),
             ColumnMask::Array { element: mask, .. } | ColumnMask::Null(mask) => mask.for_each(f),
+            ColumnMask::Shuffle(ShuffleMask { alone, .. }) => {
+                if let Alone::Mask(mask) = alone {
+                    f(mask);
+                }
+            }
             ColumnMask::Composite(fields) => {
                 fields.iter_mut().for_each(|field| field.mask.for_each(f));
             }
@@ -153,5 +163,10 @@ impl ColumnMask {
             ColumnMask::Value(spec) => Some(spec),
             _ => None,
         }
+    }
+
+    /// True if values are moved among rows.
+    pub fn is_shuffle(&self) -> bool {
+        matches!(self, ColumnMask::Shuffle(_))
     }
 }

@@ -89,6 +89,8 @@ pub struct SnapshotOptions {
     pub binaries: Option<PathBuf>,
     /// Threads for rewriting and searching, and indexes rebuilt at once; 0 for one per core.
     pub threads: usize,
+    /// Bytes of shuffled columns' values to hold in memory; more go to a temporary file.
+    pub shuffle_memory: usize,
     /// The operating system user that owns what `pg_basebackup` brings, if the caller is root.
     pub os_user: String,
     /// Signs the manifest, if there is one.
@@ -105,6 +107,7 @@ impl Default for SnapshotOptions {
             name: None,
             binaries: None,
             threads: 0,
+            shuffle_memory: 64 << 20,
             os_user: "postgres".to_owned(),
             signing_key: None,
             cancel: Cancel::new(),

@@ -202,6 +202,7 @@ impl Planned {
             let pgdata = work.staging.data_dir();
             let control = ControlFile::read(&pgdata, work.manifest.major)?;
             let job = RewriteJob {
+                shuffle_memory: work.options.shuffle_memory,
                 pgdata: &pgdata,
                 control: &control,
                 plan: &plan,
@@ -221,6 +222,7 @@ impl Planned {
             fingerprints,
             small_domains,
             nulls,
+            shuffled,
         } = report;
         let small_domains = serde_json::to_value(small_domains)
             .map_err(|error| Error::invalid(format!("the list of small domains: {error}")))?;
@@ -228,6 +230,12 @@ impl Planned {
         let nulls = serde_json::to_value(nulls)
             .map_err(|error| Error::invalid(format!("what became NULL: {error}")))?;
         work.manifest.extra.insert("nulls".to_owned(), nulls);
+        if !shuffled.is_empty() {
+            let shuffled = serde_json::to_value(shuffled).map_err(|error| {
+                Error::invalid(format!("the list of shuffled columns: {error}"))
+            })?;
+            work.manifest.extra.insert("shuffled".to_owned(), shuffled);
+        }
         work.manifest.values_masked = values_masked;
         work.manifest.pages_scanned = pages_scanned;
         work.manifest.pages_rewritten = pages_rewritten;

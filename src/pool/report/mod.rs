@@ -10,7 +10,7 @@ use super::{Manifest, Pool, Snapshot};
 use crate::error::{Error, Result};
 use crate::finish::{Anonymity, ObjectLiterals};
 use crate::plan::ColumnRecord;
-use crate::rewrite::{NullCounts, SmallDomain};
+use crate::rewrite::{NullCounts, ShuffleReport, SmallDomain};
 use crate::rules::MaskName;
 
 /// What the report is made from.
@@ -22,6 +22,7 @@ struct Report<'a> {
     anonymity: Vec<Anonymity>,
     small_domains: Vec<SmallDomain>,
     nulls: NullCounts,
+    shuffled: Vec<ShuffleReport>,
     signer: Option<PublicKey>,
 }
 
@@ -47,6 +48,7 @@ impl Snapshot {
             anonymity: manifest.read("anonymity").map_err(unreadable)?,
             small_domains: manifest.read("small_domains").map_err(unreadable)?,
             nulls: manifest.read("nulls").map_err(unreadable)?,
+            shuffled: manifest.read("shuffled").map_err(unreadable)?,
             signer: self.signer()?,
         };
         Ok(report.page().into_string())

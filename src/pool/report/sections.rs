@@ -213,6 +213,7 @@ impl Report<'_> {
                 } }
             }
             (self.small_domains())
+            (self.shuffled())
         }
     }
 
@@ -230,6 +231,37 @@ impl Report<'_> {
                     tbody { @for column in &self.small_domains { tr {
                         td { (column.database) "." (column.table) "." b { (column.column) } }
                         td.number.warn { (grouped(column.smallest)) }
+                    } } }
+                } }
+            }
+        }
+    }
+
+    fn shuffled(&self) -> Markup {
+        html! {
+            @if !self.shuffled.is_empty() {
+                h3 { "Values in other rows" }
+                p {
+                    "These columns are shuffled: all of their values are still there, and how often "
+                    "each comes; which row a value was in is what is gone. A value changes places "
+                    "with others that are stored in as many bytes. One that is alone with its size "
+                    "can't; a row may get a value that equals its own."
+                }
+                div.scroll { table {
+                    thead { tr {
+                        th { "Column" } th.number { "Values" } th.number { "Sizes" }
+                        th.number { "Fewest of a size" } th.number { "Alone" }
+                        th.number { "Equal to their own" }
+                    } }
+                    tbody { @for column in &self.shuffled { tr {
+                        td { (column.database) "." (column.table) "." b { (column.column) } }
+                        td.number { (grouped(column.values)) }
+                        td.number { (grouped(column.classes)) }
+                        td.number { (grouped(column.smallest)) }
+                        td.number.(if column.alone > 0 { "warn" } else { "good" }) {
+                            (grouped(column.alone))
+                        }
+                        td.number { (grouped(column.unchanged)) }
                     } } }
                 } }
             }

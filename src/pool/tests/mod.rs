@@ -3,6 +3,7 @@
 mod crashes;
 mod lifecycle;
 mod requests;
+mod shuffles;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -118,6 +118,7 @@ impl Reader<'_> {
             "distribution" => options.distribution = self.string(at, value),
             "size" => options.size = self.number(at, value),
             "keep_bits" => options.keep_bits = self.whole(at, value),
+            "alone" => options.alone = self.string(at, value),
             "unit" => options.unit = self.string(at, value),
             _ => options.meters = self.number(at, value),
         }
