@@ -31,4 +31,5 @@ mod residue;
 mod sources;
 mod stored_forms;
 mod structured;
+mod text_search;
 mod types;

@@ -61,6 +61,8 @@ pub enum ColumnMask<M = MaskSpec> {
     Xml(M),
     /// Lexemes of a `tsvector`.
     TsVector(M),
+    /// Lexemes of a `tsquery`.
+    TsQuery(M),
 }
 
 /// What happens to a field of a composite.
@@ -102,6 +104,7 @@ impl<M> ColumnMask<M> {
             ColumnMask::Hstore(masks) => ColumnMask::Hstore(masks.try_map(f)?),
             ColumnMask::Xml(mask) => ColumnMask::Xml(f(mask)?),
             ColumnMask::TsVector(mask) => ColumnMask::TsVector(f(mask)?),
+            ColumnMask::TsQuery(mask) => ColumnMask::TsQuery(f(mask)?),
         })
     }
 }
@@ -115,7 +118,8 @@ impl<M> ColumnMask<M> {
             | ColumnMask::Range { bound: mask, .. }
             | ColumnMask::Multirange { bound: mask, .. }
             | ColumnMask::Xml(mask)
-            | ColumnMask::TsVector(mask) => f(mask),
+            | ColumnMask::TsVector(mask)
+            | ColumnMask::TsQuery(mask) => f(mask),
             ColumnMask::Array { element, .. } => element.for_each(f),
             ColumnMask::Composite(fields) => {
                 fields.iter_mut().for_each(|field| field.mask.for_each(f));
@@ -132,7 +136,7 @@ impl ColumnMask {
     pub fn is_injective(&self) -> bool {
         match self {
             ColumnMask::Keep => true,
-            ColumnMask::Value(spec) => {
+            ColumnMask::Value(spec) | ColumnMask::TsQuery(spec) => {
                 support::is_injective(spec.mask, spec.value_type, &spec.options)
             }
             ColumnMask::Array { element, .. } => element.is_injective(),
