@@ -13,6 +13,7 @@ thinveil_fuzz::fuzz_masks!(Masks::new([
     composite(),
     ColumnMask::Hstore(paths()),
     ColumnMask::TsVector(spec(MaskName::Alphanumeric, ValueType::Text)),
+    ColumnMask::TsQuery(spec(MaskName::Alphanumeric, ValueType::Text)),
     ColumnMask::Range { layout: INT4, bound: spec(MaskName::Integer, ValueType::Int4) },
     ColumnMask::Range { layout: VARLENA, bound: spec(MaskName::Numeric, ValueType::Numeric) },
     ColumnMask::Multirange { layout: INT4, bound: spec(MaskName::DateShift, ValueType::Date) },

@@ -32,6 +32,7 @@ pub(crate) mod snapshot;
 pub(crate) mod structure;
 pub(crate) mod temporal;
 pub(crate) mod text;
+pub(crate) mod tsquery;
 pub(crate) mod tsvector;
 pub(crate) mod vector;
 pub(crate) mod xml;

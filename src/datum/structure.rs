@@ -30,6 +30,8 @@ pub enum Structure {
     Hstore,
     /// `tsvector`
     TsVector,
+    /// `tsquery`
+    TsQuery,
     /// A type that no mask knows.
     Unknown,
 }

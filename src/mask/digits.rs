@@ -37,6 +37,34 @@ impl Scratch {
         self.row.push(digit);
     }
 
+    /// Puts the bytes of an ASCII text into the row, or into the tweak where they are kept. What
+    /// stands there in the tweak is the first of its class's letters or digits, as `mark` has it.
+    pub(crate) fn push_ascii(&mut self, text: &[u8], mark: impl Fn(u8) -> u8) {
+        let class = |byte: u8| match byte {
+            b'0'..=b'9' => (b'0', 10),
+            b'a'..=b'z' => (b'a', 26),
+            b'A'..=b'Z' => (b'A', 26),
+            kept => (kept, 0),
+        };
+        self.tweak.extend(text.iter().map(|&byte| match class(byte) {
+            (kept, 0) => kept,
+            (first, _) => mark(first),
+        }));
+        // Written ahead and cut off: no look at the room for each.
+        let mut len = self.row.len();
+        self.row.resize(len + text.len(), 0);
+        self.radices.resize(len + text.len(), 0);
+        for &byte in text {
+            let (first, radix) = class(byte);
+            if let (Some(digit), Some(room)) = (self.row.get_mut(len), self.radices.get_mut(len)) {
+                (*digit, *room) = (u32::from(byte - first), radix);
+            }
+            len += usize::from(radix > 0);
+        }
+        self.row.truncate(len);
+        self.radices.truncate(len);
+    }
+
     /// Permutes the row.
     pub(crate) fn permute(&mut self, permuter: &mut Permuter, prf: &Prf) {
         permuter.permute(prf, &self.tweak, &self.radices, &mut self.row);
@@ -70,7 +98,7 @@ pub(crate) fn alphanumeric(
 ) {
     if value.is_ascii() {
         scratch.clear();
-        value.iter().for_each(|&byte| take_ascii(scratch, byte));
+        scratch.push_ascii(value, |class| class);
         scratch.permute(permuter, prf);
         let mut row = scratch.row.iter();
         value.iter_mut().for_each(|byte| put_ascii(byte, &mut row));

@@ -29,13 +29,17 @@
 //! **The round function** is AES under a key of its own for each domain (`rounds.rs`). Each digit is
 //! taken from 32 bits or more, so it is off uniform by at most radix / 2^32.
 
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+
 use super::prf::{Prf, Stream};
-use super::rounds::RoundFunction;
+use super::rounds::{ByteRadices, ByteRow, RoundFunction};
 
 /// Rows up to which there is a table.
 const TABLE_MAX: u64 = 1024;
 /// Rows up to which a row is handled as one number.
-const NUMBER_MAX: u128 = 1 << 63;
+const NUMBER_MAX: u64 = 1 << 63;
 /// Rounds of the network, and for fewer rows than `FEW`.
 const ROUNDS: u8 = 10;
 const ROUNDS_FOR_FEW: u8 = 16;
@@ -43,13 +47,19 @@ const FEW: u64 = 1_000_000;
 /// Tables kept at a time.
 const TABLES: usize = 64;
 /// Templates kept at a time.
-const TEMPLATES: usize = 256;
+const TEMPLATES: usize = 1024;
+/// Bytes of a tweak up to which its template has a place of its own: longer ones share one, so that
+/// long values are not kept by the hundred.
+const LONG_TWEAK: usize = 1024;
+/// Digits of a row up to which a template keeps their radices.
+const SHORT_ROW: usize = 256;
 
 /// A permutation's state for one thread: what it remembers of the templates it has seen.
 pub(crate) struct Permuter {
     templates: Vec<Option<Template>>,
     tables: Vec<Option<Table>>,
     smallest_domain: Option<u64>,
+    halves: [ByteRow; 2],
     /// Tells apart functions that it is used with.
     salt: [u8; 32],
 }
@@ -60,6 +70,30 @@ struct Template {
     tweak: Vec<u8>,
     size: u64,
     function: RoundFunction,
+    split: Split,
+}
+
+/// How a row that is too large for one number is halved.
+enum Split {
+    /// It is one number.
+    None,
+    /// So many digits to the left.
+    At(usize),
+    /// The same; digits are bytes, with these radices.
+    Bytes(usize, [ByteRadices; 2]),
+}
+
+impl Split {
+    fn of(radices: &[u32]) -> Split {
+        if radices.is_empty() {
+            return Split::None;
+        }
+        let middle = balanced_split(radices);
+        let halves = radices.split_at_checked(middle).filter(|_| radices.len() <= SHORT_ROW);
+        let radices = halves
+            .and_then(|(left, right)| Some([ByteRadices::new(left)?, ByteRadices::new(right)?]));
+        radices.map_or(Split::At(middle), |radices| Split::Bytes(middle, radices))
+    }
 }
 
 struct Table {
@@ -71,7 +105,13 @@ struct Table {
 impl Permuter {
     /// Nothing remembered yet.
     pub(crate) fn new() -> Permuter {
-        Permuter { templates: Vec::new(), tables: Vec::new(), smallest_domain: None, salt: [0; 32] }
+        Permuter {
+            templates: Vec::new(),
+            tables: Vec::new(),
+            smallest_domain: None,
+            halves: Default::default(),
+            salt: [0; 32],
+        }
     }
 
     /// To be called when the functions given from now on are others.
@@ -94,8 +134,8 @@ impl Permuter {
     /// Permutes a row in place. `tweak` names the domain: equal tweaks must mean equal radices.
     /// Every digit must be below its radix, and no radix 0.
     pub(crate) fn permute(&mut self, prf: &Prf, tweak: &[u8], radices: &[u32], row: &mut [u32]) {
-        let size = radices.iter().try_fold(1u128, |product, &radix| {
-            product.checked_mul(u128::from(radix)).filter(|&product| product <= NUMBER_MAX)
+        let size = radices.iter().try_fold(1u64, |product, &radix| {
+            product.checked_mul(u64::from(radix)).filter(|&product| product <= NUMBER_MAX)
         });
         let Some(size) = size else {
             self.note(u64::MAX);
@@ -106,7 +146,7 @@ impl Permuter {
             .iter()
             .zip(row.iter())
             .fold(0, |number, (&radix, &digit)| number * u64::from(radix) + u64::from(digit));
-        let mut rest = self.permute_number(prf, tweak, size as u64, number);
+        let mut rest = self.permute_number(prf, tweak, size, number);
         for (&radix, digit) in radices.iter().zip(row).rev() {
             let radix = u64::from(radix.max(1));
             *digit = (rest % radix) as u32;
@@ -129,7 +169,8 @@ impl Permuter {
         if size <= TABLE_MAX {
             return self.look_up(prf, tweak, size, number);
         }
-        let Some(template) = template(&mut self.templates, self.salt, prf, tweak, size) else {
+        let Some(template) = template(&mut self.templates, self.salt, prf, (tweak, size, &[]))
+        else {
             return number;
         };
         let left_radix = ceil_sqrt(size);
@@ -175,32 +216,44 @@ impl Permuter {
 
     /// A large domain: the network over the row's own halves.
     fn permute_row(&mut self, prf: &Prf, tweak: &[u8], radices: &[u32], row: &mut [u32]) {
-        let Some(template) = template(&mut self.templates, self.salt, prf, tweak, 0) else {
-            return;
+        let Permuter { templates, halves: [left, right], salt, .. } = self;
+        let Some(template) = template(templates, *salt, prf, (tweak, 0, radices)) else { return };
+        let Template { function, split, .. } = template;
+        let middle = match split {
+            Split::None => return,
+            Split::At(middle) | Split::Bytes(middle, _) => *middle,
         };
-        let middle = balanced_split(radices);
         let Some((left_radices, right_radices)) = radices.split_at_checked(middle) else { return };
-        let Some((left, right)) = row.split_at_mut_checked(middle) else { return };
+        let Some((left_row, right_row)) = row.split_at_mut_checked(middle) else { return };
+        if let Split::Bytes(_, [left_radices, right_radices]) = split {
+            left.set(left_row, left_radices);
+            right.set(right_row, right_radices);
+            function.permute_bytes(ROUNDS, [left, right], [left_radices, right_radices]);
+            left.get(left_row);
+            right.get(right_row);
+            return;
+        }
         for round in 0..ROUNDS {
             if round % 2 == 0 {
-                let (other, target) = ((&*right, right_radices), (&mut *left, left_radices));
-                template.function.add_to(round, other, target);
+                let (other, target) =
+                    ((&*right_row, right_radices), (&mut *left_row, left_radices));
+                function.add_to(round, other, target);
             } else {
-                let (other, target) = ((&*left, left_radices), (&mut *right, right_radices));
-                template.function.add_to(round, other, target);
+                let (other, target) =
+                    ((&*left_row, left_radices), (&mut *right_row, right_radices));
+                function.add_to(round, other, target);
             }
         }
     }
 }
 
-/// The template of `tweak` and `size`: one that is kept, or a new one in its place. There always
+/// The template of `tweak` and `size`, or of `tweak` and radices: one that is kept, or a new one in its place. There always
 /// is one.
 fn template<'t>(
     templates: &'t mut Vec<Option<Template>>,
     salt: [u8; 32],
     prf: &Prf,
-    tweak: &[u8],
-    size: u64,
+    (tweak, size, radices): (&[u8], u64, &[u32]),
 ) -> Option<&'t mut Template> {
     if templates.is_empty() {
         templates.resize_with(TEMPLATES, || None);
@@ -212,16 +265,16 @@ fn template<'t>(
     }
     Some(slot.get_or_insert_with(|| {
         let function = RoundFunction::new(prf, &domain(b'F', tweak, size));
-        Template { salt, tweak: tweak.to_vec(), size, function }
+        Template { salt, tweak: tweak.to_vec(), size, function, split: Split::of(radices) }
     }))
 }
 
 /// Where a domain is kept, of so many places: a cheap hash, whose collisions cost time only.
 fn slot(tweak: &[u8], size: u64, places: usize) -> usize {
-    let hash = tweak.iter().fold(size, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
-    });
-    (hash >> 20) as usize % places
+    if tweak.len() > LONG_TWEAK {
+        return 0;
+    }
+    FixedState::with_seed(0).hash_one((size, tweak)) as usize % places
 }
 
 /// What a domain's key is derived from.

@@ -10,7 +10,10 @@
 //! counter, as FF1 makes it.
 
 use aes::Aes128Enc;
-use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
+use aes::cipher::consts::U16;
+use aes::cipher::{
+    Array, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser, KeyInit,
+};
 
 use super::prf::Prf;
 
@@ -62,6 +65,17 @@ impl RoundFunction {
         }
     }
 
+    /// All rounds of the network over two halves whose digits are bytes, with what
+    /// [`add_to`](RoundFunction::add_to) adds in each: to the left one first, then in turn.
+    pub(crate) fn permute_bytes(
+        &self,
+        rounds: u8,
+        halves: [&mut ByteRow; 2],
+        radices: [&ByteRadices; 2],
+    ) {
+        self.0.encrypt_with_backend(Network { rounds, halves, radices });
+    }
+
     /// CBC-MAC of the round and a row: digits of one byte where the radix allows, four elsewhere.
     fn mac(&self, round: u8, row: &[u32], radices: &[u32]) -> u128 {
         let (mut block, mut bits) = (u128::from(round), 8);
@@ -75,6 +89,183 @@ impl RoundFunction {
             bits += width;
         }
         self.encrypt(block)
+    }
+}
+
+/// A network at work. As a closure of the cipher's, it is compiled with the instructions that the
+/// cipher was found to have, and the cipher into it.
+struct Network<'n> {
+    rounds: u8,
+    halves: [&'n mut ByteRow; 2],
+    radices: [&'n ByteRadices; 2],
+}
+
+impl BlockSizeUser for Network<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for Network<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, cipher: &B) {
+        let Network { rounds, halves: [left, right], radices: [left_radices, right_radices] } =
+            self;
+        for round in 0..rounds {
+            if round % 2 == 0 {
+                add_to_bytes(cipher, round, right, left, left_radices);
+            } else {
+                add_to_bytes(cipher, round, left, right, right_radices);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn encrypt(cipher: &impl BlockCipherEncBackend<BlockSize = U16>, block: u128) -> u128 {
+    let mut block = Array::from(block.to_le_bytes());
+    cipher.encrypt_block_inplace(&mut block);
+    u128::from_le_bytes(block.into())
+}
+
+/// A round: what is drawn for `other` is added to `target`, whose radices are given.
+#[inline(always)]
+fn add_to_bytes(
+    cipher: &impl BlockCipherEncBackend<BlockSize = U16>,
+    round: u8,
+    other: &mut ByteRow,
+    target: &mut ByteRow,
+    radices: &ByteRadices,
+) {
+    let mac = other.message(round).fold(0, |mac, block| encrypt(cipher, mac ^ block));
+    let mut drawn = mac;
+    for ((four, radices), number) in target.fours().iter_mut().zip(&radices.fours).zip(0u128..) {
+        // The first of all is the MAC itself.
+        if number > 0 {
+            drawn = encrypt(cipher, mac ^ number);
+        }
+        let bytes = drawn.to_le_bytes();
+        for ((digit, &radix), bits) in four.iter_mut().zip(radices).zip(bytes.as_chunks().0) {
+            *digit = add(u32::from(*digit), *bits, radix) as u8;
+        }
+    }
+    if let Some(Tail { place, radix }) = radices.tail
+        && let Some(bits) = drawn.to_le_bytes().as_chunks().0.get(place % 4)
+    {
+        target.tail = add(target.tail, *bits, radix);
+        target.write_tail();
+    }
+}
+
+/// Adds a number drawn of 32 bits to a digit. A radix of 0 leaves it as it is.
+#[inline(always)]
+fn add(digit: u32, bits: [u8; 4], radix: u32) -> u32 {
+    let added = (u64::from(u32::from_le_bytes(bits)) * u64::from(radix)) >> 32;
+    let sum = digit + added as u32;
+    if sum >= radix { sum - radix } else { sum }
+}
+
+/// A row whose digits are bytes, but for the last, which may be larger: as the message that its MAC
+/// is of, a byte for the round, the digits, and zeros to the end of a block. Behind it, room to take
+/// the last digits by fours.
+#[derive(Default)]
+pub(crate) struct ByteRow {
+    bytes: Vec<u8>,
+    /// Digits, the last one included.
+    digits: usize,
+    /// The last digit, if it is no byte, and where it stands in the message.
+    tail: u32,
+    tail_at: Option<usize>,
+}
+
+/// Its radices.
+pub(crate) struct ByteRadices {
+    /// By fours; 0 where there is no digit, or none that is a byte.
+    fours: Vec<[u32; 4]>,
+    tail: Option<Tail>,
+}
+
+/// A last digit that is no byte.
+struct Tail {
+    /// Its number.
+    place: usize,
+    radix: u32,
+}
+
+/// Radices of digits that are bytes, and of a last one that is none.
+const BYTE: u32 = 256;
+const TAIL: u32 = 1 << 16;
+
+impl ByteRadices {
+    /// `None` if they are too large.
+    pub(crate) fn new(radices: &[u32]) -> Option<ByteRadices> {
+        let mut fours = vec![[0; 4]; radices.len().div_ceil(4)];
+        fours.as_flattened_mut().iter_mut().zip(radices).for_each(|(place, radix)| *place = *radix);
+        let mut tail = None;
+        if let Some((&radix, before)) = radices.split_last()
+            && radix > BYTE
+        {
+            let place = before.len();
+            *fours.as_flattened_mut().get_mut(place)? = 0;
+            tail = Some(Tail { place, radix });
+        }
+        let are_bytes = fours.as_flattened().iter().all(|radix| *radix <= BYTE);
+        let fits = tail.as_ref().is_none_or(|tail| tail.radix <= TAIL);
+        (are_bytes && fits).then_some(ByteRadices { fours, tail })
+    }
+}
+
+impl ByteRow {
+    /// Takes the digits of a row.
+    pub(crate) fn set(&mut self, row: &[u32], radices: &ByteRadices) {
+        let ByteRow { bytes, digits, tail, tail_at } = self;
+        *digits = row.len();
+        bytes.clear();
+        bytes.push(0);
+        bytes.extend(row.iter().map(|digit| *digit as u8));
+        *tail_at = None;
+        if let (Some(_), Some((&last, _))) = (&radices.tail, row.split_last()) {
+            bytes.pop();
+            // A digit of four bytes does not go over the end of a block.
+            let room = 16 - bytes.len() % 16;
+            let at = bytes.len() + if room < 4 { room } else { 0 };
+            bytes.resize(at + 4, 0);
+            (*tail, *tail_at) = (last, Some(at));
+        }
+        bytes.resize(bytes.len().next_multiple_of(16) + 4, 0);
+        self.write_tail();
+    }
+
+    /// Gives them back.
+    pub(crate) fn get(&self, row: &mut [u32]) {
+        let digits = self.bytes.iter().skip(1);
+        row.iter_mut().zip(digits).for_each(|(place, digit)| *place = u32::from(*digit));
+        if let (Some(_), Some(last)) = (self.tail_at, row.last_mut()) {
+            *last = self.tail;
+        }
+    }
+
+    #[inline(always)]
+    fn write_tail(&mut self) {
+        if let Some(at) = self.tail_at
+            && let Some(stored) = self.bytes.get_mut(at..at + 4)
+        {
+            stored.copy_from_slice(&self.tail.to_le_bytes());
+        }
+    }
+
+    /// The blocks of the message for a round.
+    #[inline(always)]
+    fn message(&mut self, round: u8) -> impl Iterator<Item = u128> {
+        if let Some(first) = self.bytes.first_mut() {
+            *first = round;
+        }
+        self.bytes.as_chunks().0.iter().map(|block| u128::from_le_bytes(*block))
+    }
+
+    /// Its digits by fours, and whatever is behind them.
+    #[inline(always)]
+    fn fours(&mut self) -> &mut [[u8; 4]] {
+        let (fours, _) = self.bytes.get_mut(1..).unwrap_or_default().as_chunks_mut();
+        fours.get_mut(..self.digits.div_ceil(4)).unwrap_or_default()
     }
 }
 

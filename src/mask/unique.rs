@@ -76,6 +76,36 @@ pub(crate) fn email(value: &mut [u8], tools: &mut Tools<'_>) -> Result<(), Datum
 fn permute(text: &str, ending: Option<&Ending<'_>>, tools: &mut Tools<'_>) {
     let Tools { prf, permuter, scratch, buffer } = tools;
     scratch.clear();
+    if text.is_ascii() {
+        scratch.push_ascii(text.as_bytes(), |class| class.to_ascii_lowercase());
+    } else {
+        take(text, scratch);
+    }
+    if let Some(ending) = ending {
+        scratch.push(ending.mark(), ending.images().len() as u32, ending.index());
+    }
+    scratch.permute(permuter, prf);
+    let mut row = scratch.row.iter();
+    buffer.clear();
+    if text.is_ascii() {
+        buffer.extend_from_slice(text.as_bytes());
+        buffer.iter_mut().for_each(|byte| digits::put_ascii(byte, &mut row));
+    } else {
+        put(text, &mut row, buffer);
+    }
+    if let Some(ending) = ending {
+        let image = row.next().and_then(|&index| ending.images().get(index as usize));
+        let image = image.map(Vec::as_slice).unwrap_or_default();
+        let start = buffer.len();
+        buffer.extend_from_slice(image);
+        if ending.letters.len() == 3 && ending.is_large {
+            buffer.iter_mut().skip(start).for_each(u8::make_ascii_uppercase);
+        }
+    }
+}
+
+/// Puts a text with letters beyond ASCII into the row, or into the tweak where they are kept.
+fn take(text: &str, scratch: &mut Scratch) {
     for c in text.chars() {
         match c {
             '0'..='9' => scratch.push(b'0', 10, c as u32 - '0' as u32),
@@ -90,12 +120,10 @@ fn permute(text: &str, ending: Option<&Ending<'_>>, tools: &mut Tools<'_>) {
             },
         }
     }
-    if let Some(ending) = ending {
-        scratch.push(ending.mark(), ending.images().len() as u32, ending.index());
-    }
-    scratch.permute(permuter, prf);
-    let mut row = scratch.row.iter().copied();
-    buffer.clear();
+}
+
+/// Writes the text with the row's digits in their places.
+fn put<'r>(text: &str, row: &mut impl Iterator<Item = &'r u32>, buffer: &mut Vec<u8>) {
     for c in text.chars() {
         let base = match c {
             '0'..='9' => '0',
@@ -103,22 +131,13 @@ fn permute(text: &str, ending: Option<&Ending<'_>>, tools: &mut Tools<'_>) {
             'A'..='Z' => 'A',
             _ => {
                 let class = letters::rank(c).map(|rank| rank.class);
-                let rank = class.and_then(|class| Some(Rank { class, index: row.next()? }));
+                let rank = class.and_then(|class| Some(Rank { class, index: *row.next()? }));
                 let to = rank.and_then(letters::letter).unwrap_or(c);
                 buffer.extend_from_slice(to.encode_utf8(&mut [0; 4]).as_bytes());
                 continue;
             }
         };
-        buffer.push(base as u8 + row.next().unwrap_or(0) as u8);
-    }
-    if let Some(ending) = ending {
-        let image = row.next().and_then(|index| ending.images().get(index as usize));
-        let image = image.map(Vec::as_slice).unwrap_or_default();
-        let start = buffer.len();
-        buffer.extend_from_slice(image);
-        if ending.letters.len() == 3 && ending.is_large {
-            buffer.iter_mut().skip(start).for_each(u8::make_ascii_uppercase);
-        }
+        buffer.push(base as u8 + row.next().copied().unwrap_or(0) as u8);
     }
 }
 
@@ -174,8 +193,8 @@ impl<'t> Ending<'t> {
         let small = |letter: &u8| letter.to_ascii_lowercase();
         match self.letters {
             [a, b] => {
-                let before = pairs().take_while(|pair| *pair != [small(a), small(b)]);
-                before.filter(|pair| !is_user_code(*pair)).count() as u32
+                let pair = u32::from(small(a) - b'a') * 26 + u32::from(small(b) - b'a');
+                PAIRS_BEFORE.get(pair as usize).copied().unwrap_or_default()
             }
             letters => {
                 letters.iter().fold(0, |index, letter| index * 26 + u32::from(small(letter) - b'a'))
@@ -197,6 +216,17 @@ impl<'t> Ending<'t> {
 fn pairs() -> impl Iterator<Item = [u8; 2]> {
     (b'a'..=b'z').flat_map(|a| (b'a'..=b'z').map(move |b| [a, b]))
 }
+
+/// Of each pair of letters, how many before it are endings.
+static PAIRS_BEFORE: LazyLock<Vec<u32>> = LazyLock::new(|| {
+    let mut before = 0;
+    let next = |pair| {
+        let index = before;
+        before += u32::from(!is_user_code(pair));
+        index
+    };
+    pairs().map(next).collect()
+});
 
 /// True for the codes that ISO 3166 leaves to its users, in any case.
 fn is_user_code(code: [u8; 2]) -> bool {

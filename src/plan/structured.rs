@@ -131,7 +131,8 @@ impl Planner {
             (Structure::Xml, None) => {
                 self.spec(at, ValueType::Text, rule).map_or(ColumnMask::Keep, ColumnMask::Xml)
             }
-            (Structure::TsVector, None) => self.lexemes(at, rule),
+            (Structure::TsVector, None) => self.lexemes(at, rule, ColumnMask::TsVector),
+            (Structure::TsQuery, None) => self.lexemes(at, rule, ColumnMask::TsQuery),
             (Structure::Unknown, _) => self.unsupported(at),
             (_, Some(_)) => {
                 self.wrong_parts(at, "a mask's name, \"text\" say");
@@ -231,11 +232,17 @@ impl Planner {
         range(spec)
     }
 
-    /// Lexemes of one vector differ, and have to afterwards.
-    fn lexemes(&mut self, at: Place<'_>, rule: &ColumnRule) -> ColumnMask {
+    /// Lexemes of one vector differ, and have to afterwards; a query finds what it found if its own
+    /// are masked likewise.
+    fn lexemes(
+        &mut self,
+        at: Place<'_>,
+        rule: &ColumnRule,
+        whole: fn(MaskSpec) -> ColumnMask,
+    ) -> ColumnMask {
         let Some(spec) = self.spec(at, ValueType::Text, rule) else { return ColumnMask::Keep };
         if mask::is_injective(spec.mask, ValueType::Text, &spec.options) {
-            return ColumnMask::TsVector(spec);
+            return whole(spec);
         }
         self.misfit(
             at,

@@ -187,7 +187,7 @@ pub(super) fn guess_structured(name: &str, structure: &Structure) -> Guess {
             rule: ColumnRule::new(MaskName::Text),
             doubt: Some("its texts are masked, names of elements and attributes are not"),
         },
-        Structure::TsVector => Guess {
+        Structure::TsVector | Structure::TsQuery => Guess {
             rule: ColumnRule::new(MaskName::Alphanumeric),
             doubt: Some("masked lexeme by lexeme"),
         },

@@ -34,4 +34,5 @@ mod shuffle;
 mod sources;
 mod stored_forms;
 mod structured;
+mod text_search;
 mod types;

@@ -125,17 +125,18 @@ fn unknown_names_are_refused_together() {
 #[test]
 fn a_mask_that_does_not_go_with_the_type_is_refused() {
     let attempt = Attempt::new(
-        "CREATE TABLE a (n integer, d date, t text, j jsonb, p tsquery, k tsvector, r int4range[])",
+        "CREATE TABLE a (n integer, d date, t text, j jsonb, p tsquery, k tsvector, r int4range[], u regclass)",
     );
     let rules = "n = \"email\"\nd = \"first_name\"\nt = \"integer\"\nj = \"date_shift\"\np = \"redact\"\n\
-                 k = \"keep\"\nr = \"keep\"";
+                 k = \"keep\"\nr = \"keep\"\nu = \"redact\"";
     let refusals = attempt.refused(&[("public.a", rules)]);
     assert_one(&refusals, "public.a", "n", &["email", "integer"]);
     assert_one(&refusals, "public.a", "d", &["first_name", "date"]);
     assert_one(&refusals, "public.a", "t", &["integer", "text"]);
     assert_one(&refusals, "public.a", "j", &["date_shift"]);
-    assert_one(&refusals, "public.a", "p", &["tsquery"]);
-    assert_eq!(refusals.len(), 5, "{refusals:#?}");
+    assert_one(&refusals, "public.a", "p", &["lexemes", "alphanumeric"]);
+    assert_one(&refusals, "public.a", "u", &["regclass"]);
+    assert_eq!(refusals.len(), 6, "{refusals:#?}");
 }
 
 #[test]

@@ -205,6 +205,7 @@ impl Types {
                 ("pg_catalog", "jsonb") => Structure::Jsonb,
                 ("pg_catalog", "xml") => Structure::Xml,
                 ("pg_catalog", "tsvector") => Structure::TsVector,
+                ("pg_catalog", "tsquery") => Structure::TsQuery,
                 (_, "hstore") if row.name.extension.as_deref() == Some("hstore") => {
                     Structure::Hstore
                 }

@@ -8,7 +8,7 @@ use super::encoded::{JsonVisitor, mask_xml};
 use super::scalar::{JsonbVisitor, UnknownPaths, Watch, mask_hstore};
 use super::{ColumnMask, FieldMask};
 use crate::datum::{
-    DatumError, ValueType, array, composite, hstore, json, jsonb, range, tsvector, xml,
+    DatumError, ValueType, array, composite, hstore, json, jsonb, range, tsquery, tsvector, xml,
 };
 use crate::error::Result as MaskResult;
 use crate::mask::{Mask, MaskKey, Masker, Witness};
@@ -169,6 +169,10 @@ fn mask_part(
             masker.apply(lexeme)?;
             watch.witness.output(ValueType::Text, lexeme);
             Ok(())
+        }),
+        ColumnMask::TsQuery(masker) => tsquery::rewrite(value, &mut |lexeme| {
+            (watch.original)(ValueType::Text, lexeme);
+            masker.apply(lexeme)
         }),
     }
 }

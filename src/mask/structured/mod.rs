@@ -68,6 +68,8 @@ pub enum ColumnMask<M = MaskSpec> {
     TsVector(M),
     /// Whole values of a column, moved to other rows.
     Shuffle(ShuffleMask<M>),
+    /// Lexemes of a `tsquery`.
+    TsQuery(M),
 }
 
 /// What happens to a field of a composite.
@@ -111,6 +113,7 @@ impl<M> ColumnMask<M> {
             ColumnMask::Xml(mask) => ColumnMask::Xml(f(mask)?),
             ColumnMask::TsVector(mask) => ColumnMask::TsVector(f(mask)?),
             ColumnMask::Shuffle(shuffle) => ColumnMask::Shuffle(shuffle.try_map(f)?),
+            ColumnMask::TsQuery(mask) => ColumnMask::TsQuery(f(mask)?),
         })
     }
 }
@@ -124,7 +127,8 @@ impl<M> ColumnMask<M> {
             | ColumnMask::Range { bound: mask, .. }
             | ColumnMask::Multirange { bound: mask, .. }
             | ColumnMask::Xml(mask)
-            | ColumnMask::TsVector(mask) => f(mask),
+            | ColumnMask::TsVector(mask)
+            | ColumnMask::TsQuery(mask) => f(mask),
             ColumnMask::Array { element: mask, .. } | ColumnMask::Null(mask) => mask.for_each(f),
             ColumnMask::Shuffle(ShuffleMask { alone, .. }) => {
                 if let Alone::Mask(mask) = alone {
@@ -146,7 +150,7 @@ impl ColumnMask {
     pub fn is_injective(&self) -> bool {
         match self {
             ColumnMask::Keep => true,
-            ColumnMask::Value(spec) => {
+            ColumnMask::Value(spec) | ColumnMask::TsQuery(spec) => {
                 support::is_injective(spec.mask, spec.value_type, &spec.options)
             }
             ColumnMask::Array { element, .. } => element.is_injective(),

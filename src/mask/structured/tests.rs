@@ -111,6 +111,7 @@ const HSTORE: &str = "7f040000800100008002000000060000000e0000001300000013000000
 const TSVECTOR: &str = "6f040000000700000007a00000052001000780010063617400020003c0090066617400010002006f6e0100040073617400020001000780";
 const TSVECTOR_MIXED: &str =
     "5104000000030000000660000007900000060001006100010003006361746661740100020078797a";
+const TSQUERY: &str = "ec01000008000000020200000700000000000000020402000400000000000000020300000200000000000000010000007c16dc73011001000100000048d892b807900000020100000100000000000000010c010062f6d4ec0440000001000000a3339be9030000006661740069742773006772c3b6c39f65007800";
 const JSON: &str = r#" {"name": "Ren\u00e9 \"R\"", "n": [17, -0.50e3, 0, 12.75], "ok": false, "yes":true,"z": null} "#;
 const XML: &str = "<?xml version=\"1.0\"?><p xmlns:a=\"urn:x\" a:n='Ann &amp; Co'><!-- by me -->\n Dear J&#x6f;e,<br/><![CDATA[raw ]]><?php say()?></p>";
 
@@ -133,6 +134,7 @@ fn fixtures() -> Vec<(ColumnMask, Vec<u8>)> {
         (ColumnMask::Hstore(redacted()), stored(HSTORE)),
         (ColumnMask::TsVector(spec(Alphanumeric, ValueType::Text)), stored(TSVECTOR)),
         (ColumnMask::TsVector(spec(Alphanumeric, ValueType::Text)), stored(TSVECTOR_MIXED)),
+        (ColumnMask::TsQuery(spec(Alphanumeric, ValueType::Text)), stored(TSQUERY)),
         (ColumnMask::Xml(spec(Text, ValueType::Text)), XML.as_bytes().to_vec()),
     ]
 }

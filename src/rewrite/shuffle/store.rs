@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::{Zeroize, Zeroizing};
@@ -74,7 +74,12 @@ impl Store {
     }
 
     fn spill(&mut self) -> Result<()> {
-        let file = tempfile::tempfile_in(&self.directory).map_err(self.error("make"))?;
+        let file = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.directory)
+            .and_then(|()| tempfile::tempfile_in(&self.directory))
+            .map_err(self.error("make"))?;
         let mut key = Zeroizing::new([0; 32]);
         getrandom::fill(key.as_mut()).map_err(|error| Error::Io {
             action: "draw random bytes from",
