@@ -72,8 +72,10 @@
 pub mod error;
 pub mod ids;
 pub mod progress;
+mod removal;
 
 pub mod audit;
+pub mod canary;
 pub mod cluster;
 pub mod datum;
 pub mod fingerprint;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use thinveil::progress::Cancel;
-use thinveil::storage::{Driver, DriverChoice, DriverKind, Root, Watch, probe, sync_volume};
+use thinveil::storage::{Blocks, Driver, DriverChoice, DriverKind, Root, Watch, probe, sync_volume};
 
 /// A file system in a file, mounted for one test.
 struct LoopMount {
@@ -75,7 +75,7 @@ fn keeps_the_contract(kind: DriverKind, dir: &Path, shares: bool) {
 
     let roots =
         [Root::new(source.join("data"), "data"), Root::new(dir.join("space"), "tablespaces/16400")];
-    let ingested = driver.ingest(&roots, &snapshot, &watch).unwrap();
+    let ingested = driver.ingest(&roots, &snapshot, Blocks::Shared, &watch).unwrap();
     assert_eq!(ingested.files, 23);
     assert_eq!(ingested.links, [(PathBuf::from("data/outward"), PathBuf::from("/etc/passwd"))]);
     assert_eq!(ingested.special, [PathBuf::from("data/pipe")]);
@@ -90,6 +90,20 @@ fn keeps_the_contract(kind: DriverKind, dir: &Path, shares: bool) {
     fs::create_dir(snapshot.join("data/pg_tblspc")).unwrap();
     symlink("../../tablespaces/16400", snapshot.join("data/pg_tblspc/16400")).unwrap();
     sync_volume(&snapshot).unwrap();
+
+    // Set apart, it shares nothing with its source; otherwise it does where that is possible.
+    let extents = DriverKind::Reflink.driver();
+    if shares && kind == DriverKind::Reflink {
+        assert!(extents.usage(&snapshot).unwrap().shared_bytes > 1_500_000);
+    }
+    fs::create_dir_all(dir.join("a")).unwrap();
+    let apart = dir.join("a/volume");
+    driver.ingest(&roots, &apart, Blocks::Apart, &watch).unwrap();
+    let usage = extents.usage(&apart).unwrap();
+    assert!(usage.shared_bytes == 0 && usage.own_bytes > 1_500_000, "{usage:?}");
+    assert_eq!(fs::read(apart.join("data/base/1/7")).unwrap(), vec![7; 100_000]);
+    assert!(apart.join("data/sparse").metadata().unwrap().blocks() * 512 < 1 << 20);
+    driver.destroy(&apart).unwrap();
 
     driver.clone_volume(&snapshot, &clone, &watch).unwrap();
     assert_eq!(fs::read(clone.join("data/base/1/7")).unwrap(), vec![7; 100_000]);

@@ -5,6 +5,7 @@
 
 use super::session::Session;
 use crate::error::Result;
+use crate::removal::Removal;
 
 /// With text, names or expressions of the user's making, in each database.
 const WRITTEN_ANEW: [&str; 21] = [
@@ -60,6 +61,9 @@ impl FreeText {
 
 /// Removes comments on databases, roles and tablespaces, and their security labels.
 pub(super) fn remove_shared_text(session: &mut Session) -> Result<FreeText> {
+    if Removal::FreeText.is_off() {
+        return Ok(FreeText::default());
+    }
     let comments = session.execute(
         "remove comments on shared objects",
         "DELETE FROM pg_shdescription",
@@ -76,6 +80,9 @@ pub(super) fn remove_shared_text(session: &mut Session) -> Result<FreeText> {
 /// Removes a database's security labels, and its comments unless the rules keep them. Comments on
 /// PostgreSQL's own functions and types stay, but for those on schemas, which people change.
 pub(super) fn remove_text(session: &mut Session, keep_comments: bool) -> Result<FreeText> {
+    if Removal::FreeText.is_off() {
+        return Ok(FreeText::default());
+    }
     let comments = if keep_comments {
         0
     } else {
@@ -92,10 +99,16 @@ pub(super) fn remove_text(session: &mut Session, keep_comments: bool) -> Result<
 
 /// Writes a database's catalogs anew.
 pub(super) fn write_anew(session: &mut Session) -> Result<()> {
+    if Removal::DeadCatalogRows.is_off() {
+        return Ok(());
+    }
     WRITTEN_ANEW.iter().try_for_each(|catalog| session.compact(catalog))
 }
 
 /// Writes the shared catalogs anew.
 pub(super) fn write_shared_anew(session: &mut Session) -> Result<()> {
+    if Removal::DeadCatalogRows.is_off() {
+        return Ok(());
+    }
     SHARED_WRITTEN_ANEW.iter().try_for_each(|catalog| session.compact(catalog))
 }

@@ -3,6 +3,7 @@
 
 use super::session::Session;
 use crate::error::Result;
+use crate::removal::Removal;
 
 /// Settings through which a role or database would load production's libraries.
 const PRELOAD: &str = "^(session|local)_preload_libraries=";
@@ -17,6 +18,9 @@ pub(super) struct Scrubbed {
 
 /// Scrubs the catalogs that all databases share.
 pub(super) fn scrub_shared(session: &mut Session) -> Result<Scrubbed> {
+    if Removal::Credentials.is_off() {
+        return Ok(Scrubbed::default());
+    }
     let passwords = session.execute(
         "remove passwords",
         "UPDATE pg_authid SET rolpassword = NULL WHERE rolpassword IS NOT NULL",
@@ -58,6 +62,9 @@ const OPTIONS: [(&str, &str); 5] = [
 /// Scrubs the catalogs of one database; returns how many foreign objects lost their options.
 /// Whoever analyzed a catalog left some of it in the statistics.
 pub(super) fn scrub_database(session: &mut Session) -> Result<u64> {
+    if Removal::Credentials.is_off() {
+        return Ok(0);
+    }
     session.execute(
         "remove statistics of catalogs",
         "DELETE FROM pg_statistic WHERE starelid < 16384",

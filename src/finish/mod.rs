@@ -33,6 +33,7 @@ use crate::fingerprint::Gathered;
 use crate::mask::MaskKey;
 use crate::plan::MaskPlan;
 use crate::progress::{Cancel, Progress, Stage};
+use crate::removal::Removal;
 
 use catalogs::FreeText;
 use kept_heaps::KeptHeaps;
@@ -170,9 +171,15 @@ impl FinishJob<'_> {
             if let Some(plan) = self.plan.databases.iter().find(|plan| plan.oid == info.oid) {
                 let sizes = statistics::RelationSizes::read(&mut session, plan)?;
                 relayouts.extend(relayout::rebuild(&mut session, plan)?);
-                indexes::rebuild(server, plan, self.jobs, self.cancel, &steps)?;
-                views_refreshed += views::refresh(&mut session, plan, &steps)?;
-                tables_analyzed += statistics::renew(&mut session, plan)?;
+                if !Removal::Indexes.is_off() {
+                    indexes::rebuild(server, plan, self.jobs, self.cancel, &steps)?;
+                }
+                if !Removal::MaterializedViews.is_off() {
+                    views_refreshed += views::refresh(&mut session, plan, &steps)?;
+                }
+                if !Removal::Statistics.is_off() {
+                    tables_analyzed += statistics::renew(&mut session, plan)?;
+                }
                 anonymity.extend(risk::measure(&mut session, plan)?);
                 steps.step();
                 sizes.restore(&mut session)?;

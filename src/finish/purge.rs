@@ -9,6 +9,7 @@ use crate::cluster::{ControlFile, FileMap, is_relation_file};
 use crate::error::{Error, Result};
 use crate::page::BLCKSZ;
 use crate::progress::Cancel;
+use crate::removal::Removal;
 
 use super::wal::keep_only_the_checkpoint;
 
@@ -130,7 +131,7 @@ pub(super) fn purge(
 ) -> Result<Purged> {
     let mut purged = Purged::default();
     for name in names(pgdata)? {
-        if KNOWN.iter().any(|known| *known == name) {
+        if KNOWN.iter().any(|known| *known == name) || Removal::Files.is_off() {
             continue;
         }
         let removed = remove(&pgdata.join(&name))?;
@@ -139,7 +140,7 @@ pub(super) fn purge(
             None => purged.add_unknown(Path::new(&name), removed),
         }
     }
-    for directory in EMPTIED {
+    for directory in EMPTIED.iter().filter(|_| !Removal::State.is_off()) {
         let directory = pgdata.join(directory);
         for name in names(&directory)? {
             purged.add("state", remove(&directory.join(name))?);
@@ -148,11 +149,13 @@ pub(super) fn purge(
     // No checkpoint of replication origins means that there are none.
     let logical = pgdata.join("pg_logical");
     for name in names(&logical)? {
-        if name != "mappings" && name != "snapshots" {
+        if name != "mappings" && name != "snapshots" && !Removal::State.is_off() {
             purged.add("state", remove(&logical.join(name))?);
         }
     }
-    purged.add("wal", keep_only_the_checkpoint(pgdata, control)?);
+    if !Removal::Wal.is_off() {
+        purged.add("wal", keep_only_the_checkpoint(pgdata, control)?);
+    }
     cancel.check()?;
 
     let mut cleaner =
@@ -196,8 +199,13 @@ impl Cleaner<'_> {
         if self.files.is_database(directory) {
             return self.clean_relations(directory, &DATABASE_FILES);
         }
+        let is_temporary = directory.ends_with("pgsql_tmp");
+        let removal = if is_temporary { Removal::State } else { Removal::OrphanedRelations };
+        if removal.is_off() {
+            return Ok(());
+        }
         let removed = remove(&self.pgdata.join(directory))?;
-        if directory.ends_with("pgsql_tmp") {
+        if is_temporary {
             self.purged.add("temporary", removed);
         } else {
             self.purged.add_unknown(directory, removed);
@@ -215,12 +223,14 @@ impl Cleaner<'_> {
             }
             let file = self.pgdata.join(&path);
             if self.files.may_own(&path) {
-                if self.is_past_the_end(&file)? {
+                if !Removal::OrphanedRelations.is_off() && self.is_past_the_end(&file)? {
                     self.purged.add("orphaned", remove(&file)?);
                 }
             } else if is_relation_file(&path) {
-                self.purged.add("orphaned", remove(&file)?);
-            } else {
+                if !Removal::OrphanedRelations.is_off() {
+                    self.purged.add("orphaned", remove(&file)?);
+                }
+            } else if !Removal::Files.is_off() {
                 let removed = remove(&file)?;
                 self.purged.add_unknown(&path, removed);
             }

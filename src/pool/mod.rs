@@ -43,6 +43,7 @@ use lock::Lock;
 pub use audit_log::{Anchor, AuditEntry, Pruned, Retention, Verified};
 pub use evidence::{ContentCheck, PublicKey, SignatureState, SigningKey, Verification};
 pub use manifest::{Manifest, StageTimes};
+pub(crate) use pipeline::inspect_directory;
 pub use pipeline::{Audited, Finished, Planned, Rewritten, SnapshotOptions, Source, Staged};
 pub use recover::Recovery;
 pub use snapshot::Snapshot;

@@ -16,6 +16,7 @@ use crate::page::{
     Attribute, Block, PageError, Storage, ToastPointer, TupleEnd, VarlenaForm, walk_attributes,
 };
 use crate::plan::RelationPlan;
+use crate::removal::Removal;
 
 /// What happens to one attribute, with the state that doing it needs.
 pub(super) enum Column<'m> {
@@ -323,6 +324,9 @@ impl TupleRewriter for HeapRewriter<'_> {
             nulls,
             ..
         } = self;
+        if Removal::DeadRows.is_off() && is_deleted(raw) {
+            return walk_attributes(raw, storage, |_| Ok(()));
+        }
         if let Some(row) = row {
             row.read(raw, storage, place)?;
         }
@@ -371,6 +375,7 @@ impl TupleRewriter for HeapRewriter<'_> {
                     }
                     return Ok(());
                 }
+                Some(Column::Zero) if Removal::DroppedColumns.is_off() => return Ok(()),
                 Some(column @ Column::Zero) => {
                     let form = attribute.varlena.map(|varlena| varlena.form);
                     let value = out.get_mut(payload(&attribute)).unwrap_or_default();
@@ -495,6 +500,11 @@ impl TupleRewriter for HeapRewriter<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// True if a transaction has deleted or replaced a tuple, or tried to: `t_xmax` is set.
+fn is_deleted(tuple: &[u8]) -> bool {
+    tuple.get(4..8).is_some_and(|t_xmax| t_xmax != [0; 4])
 }
 
 /// Where the chunks of an attribute out of line are.

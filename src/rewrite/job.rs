@@ -20,6 +20,7 @@ use crate::fingerprint::{Collector, ColumnName, Gathered, Limits};
 use crate::mask::MaskKey;
 use crate::plan::MaskPlan;
 use crate::progress::{Cancel, Progress};
+use crate::removal::Removal;
 
 /// What to rewrite, and with what.
 pub struct RewriteJob<'a> {
@@ -163,11 +164,11 @@ impl RewriteJob<'_> {
             }
         })?;
 
-        for (index, tasks) in &toast {
+        for (index, tasks) in toast.iter().filter(|_| !Removal::Toast.is_off()) {
             self.toast(&pass, &threads, relations, &totals, *index, tasks)?;
         }
 
-        for (database, plan, tasks) in &missing {
+        for (database, plan, tasks) in missing.iter().filter(|_| !Removal::MissingValues.is_off()) {
             let target = Target {
                 name: format!("{}.pg_catalog.pg_attribute", database.name),
                 columns: vec![],

@@ -3,6 +3,7 @@
 
 use crate::ids::BlockNumber;
 use crate::page::{BLCKSZ, Block, PageError, PageHeader, TupleEnd, line_pointers};
+use crate::removal::Removal;
 
 /// Why a page could not be rewritten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +122,9 @@ impl PageRewriter {
             self.extents.push((start, end));
         }
         tuples.page_end(out)?;
-        self.zero(out, header.pd_lower, header.pd_upper);
+        if !Removal::PageHoles.is_off() {
+            self.zero(out, header.pd_lower, header.pd_upper);
+        }
         self.zero_gaps(out, header.pd_upper)?;
         self.prove(raw, out)?;
         tuples.proven(out)

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use crate::page::{PageError, Storage, ToastPointer, TupleEnd, walk_attributes};
+use crate::removal::Removal;
 
 /// `chunk_id oid`, `chunk_seq int4`, `chunk_data bytea`; `catalog/toasting.c`.
 const LAYOUT: [(i16, u8); 3] = [(4, 4), (4, 4), (-1, 4)];
@@ -104,6 +105,9 @@ impl TupleRewriter for ToastRewriter<'_> {
                     }
                     if !self.references.to(id).is_empty() {
                         self.chunks.push(Chunk { id, xmin, seq, block: block.0, line_pointer });
+                        return Ok(());
+                    }
+                    if Removal::OrphanedToast.is_off() {
                         return Ok(());
                     }
                     let header_len = attribute.varlena.map_or(0, |varlena| varlena.header_len);

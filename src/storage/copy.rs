@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::file::Method;
 use super::reflink::clone_tree;
-use super::tree::{Links, copy_trees, remove_tree};
+use super::tree::{ingest, remove_tree};
 use super::usage::extents;
-use super::{Capabilities, Driver, DriverKind, Ingested, Root, Usage, Watch};
+use super::{Blocks, Capabilities, Driver, DriverKind, Ingested, Root, Usage, Watch};
 use crate::error::Result;
 
 /// A clone costs as many bytes as the snapshot, and the time to copy them.
@@ -22,8 +22,14 @@ impl Driver for Copy {
         Capabilities { shares_blocks: false, mounts: false }
     }
 
-    fn ingest(&self, roots: &[Root], volume: &Path, watch: &Watch<'_>) -> Result<Ingested> {
-        copy_trees(roots, volume, Method::Copy, Links::Report, watch)
+    fn ingest(
+        &self,
+        roots: &[Root],
+        volume: &Path,
+        blocks: Blocks,
+        watch: &Watch<'_>,
+    ) -> Result<Ingested> {
+        ingest(roots, volume, Method::Copy, blocks, watch)
     }
 
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {

@@ -21,8 +21,10 @@ pub(super) enum Method {
     Reflink,
     /// Shared extents where the file system allows it, else a copy.
     ReflinkOrCopy,
-    /// A copy.
+    /// A copy; the kernel may share extents on its own.
     Copy,
+    /// A copy that is written byte by byte, so that nothing is shared.
+    Apart,
 }
 
 /// Makes `to` (which must not exist) the same as `from`: bytes, owner, mode, times. Never follows
@@ -49,8 +51,11 @@ pub(super) fn copy_file(from: &Path, to: &Path, method: Method, watch: &Watch<'_
         .open(to)
         .map_err(Error::io("create", to))?;
 
-    if meta.len() > 0 && !(method != Method::Copy && reflink(&target, &source, from, to, method)?) {
-        copy_bytes(&mut source, &mut target, meta.len(), watch).map_err(|error| match error {
+    let shares = matches!(method, Method::Reflink | Method::ReflinkOrCopy);
+    if meta.len() > 0 && !(shares && reflink(&target, &source, from, to, method)?) {
+        let in_kernel = method != Method::Apart;
+        let copied = copy_bytes(&mut source, &mut target, meta.len(), in_kernel, watch);
+        copied.map_err(|error| match error {
             CopyError::Cancelled => Error::Cancelled,
             CopyError::Read(error) => Error::io("read", from)(error),
             CopyError::Write(error) => Error::io("write", to)(error),
@@ -109,10 +114,10 @@ fn copy_bytes(
     source: &mut File,
     target: &mut File,
     length: u64,
+    mut in_kernel: bool,
     watch: &Watch<'_>,
 ) -> Result<(), CopyError> {
     let mut position = 0;
-    let mut in_kernel = true;
     while position < length {
         let (data, end) = next_data(source, position, length);
         (watch.bytes)(data - position);

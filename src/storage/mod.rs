@@ -165,6 +165,16 @@ pub struct Ingested {
     pub special: Vec<PathBuf>,
 }
 
+/// Whether a volume may share blocks with what it is made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Blocks {
+    /// Where the driver and the file system can.
+    #[default]
+    Shared,
+    /// It shares none.
+    Apart,
+}
+
 /// Makes `to`, which must not exist, the same as the regular file `from`: bytes, owner, mode, times.
 /// Shares extents where the file system can. Never follows a link.
 pub fn copy_file(from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {
@@ -184,9 +194,16 @@ pub trait Driver: Send + Sync + fmt::Debug {
 
     /// Copies trees from outside into the new volume `volume`, with owners, modes and times.
     ///
-    /// Success: every regular file and directory of the roots is there. Failure: the volume may be
-    /// there in part. A file that vanishes while being copied is an error.
-    fn ingest(&self, roots: &[Root], volume: &Path, watch: &Watch<'_>) -> Result<Ingested>;
+    /// Success: every regular file and directory of the roots is there; with [`Blocks::Apart`] no
+    /// block of theirs is shared, which the file system was asked. Failure: the volume may be there
+    /// in part. A file that vanishes while being copied is an error.
+    fn ingest(
+        &self,
+        roots: &[Root],
+        volume: &Path,
+        blocks: Blocks,
+        watch: &Watch<'_>,
+    ) -> Result<Ingested>;
 
     /// Makes `to`, which must not exist, a writable copy of `from`, which nobody may write meanwhile
     /// or, with a driver that mounts, ever again.

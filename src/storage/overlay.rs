@@ -15,9 +15,9 @@ use std::path::{Component, Path, PathBuf};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
 use super::file::Method;
-use super::tree::{Links, copy_trees, remove_tree};
+use super::tree::{ingest, remove_tree};
 use super::usage::allocated;
-use super::{Capabilities, Driver, DriverKind, Ingested, Root, Usage, Watch};
+use super::{Blocks, Capabilities, Driver, DriverKind, Ingested, Root, Usage, Watch};
 use crate::error::{Error, Result};
 
 /// Mounts an overlay per clone.
@@ -36,8 +36,14 @@ impl Driver for Overlay {
         Capabilities { shares_blocks: true, mounts: true }
     }
 
-    fn ingest(&self, roots: &[Root], volume: &Path, watch: &Watch<'_>) -> Result<Ingested> {
-        copy_trees(roots, volume, Method::ReflinkOrCopy, Links::Report, watch)
+    fn ingest(
+        &self,
+        roots: &[Root],
+        volume: &Path,
+        blocks: Blocks,
+        watch: &Watch<'_>,
+    ) -> Result<Ingested> {
+        ingest(roots, volume, Method::ReflinkOrCopy, blocks, watch)
     }
 
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {

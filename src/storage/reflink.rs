@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::file::Method;
-use super::tree::{Links, copy_trees, remove_tree};
+use super::tree::{Links, copy_trees, ingest, remove_tree};
 use super::usage::extents;
-use super::{Capabilities, Driver, DriverKind, Ingested, Root, Usage, Watch};
+use super::{Blocks, Capabilities, Driver, DriverKind, Ingested, Root, Usage, Watch};
 use crate::error::Result;
 
 /// One `FICLONE` per file. A clone costs its directories and inodes.
@@ -21,8 +21,14 @@ impl Driver for Reflink {
         Capabilities { shares_blocks: true, mounts: false }
     }
 
-    fn ingest(&self, roots: &[Root], volume: &Path, watch: &Watch<'_>) -> Result<Ingested> {
-        copy_trees(roots, volume, Method::ReflinkOrCopy, Links::Report, watch)
+    fn ingest(
+        &self,
+        roots: &[Root],
+        volume: &Path,
+        blocks: Blocks,
+        watch: &Watch<'_>,
+    ) -> Result<Ingested> {
+        ingest(roots, volume, Method::ReflinkOrCopy, blocks, watch)
     }
 
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::file::{Method, copy_file, copy_metadata};
-use super::{Ingested, Root, Watch};
+use super::usage::extents;
+use super::{Blocks, Ingested, Root, Watch};
 use crate::error::{Error, Result};
 
 /// What happens to symbolic links.
@@ -18,6 +19,31 @@ pub(super) enum Links {
     Report,
     /// Copied word for word if they stay inside the volume; an error otherwise.
     Inside,
+}
+
+/// Copies trees from outside, by `method` unless nothing may be shared.
+pub(super) fn ingest(
+    roots: &[Root],
+    volume: &Path,
+    method: Method,
+    blocks: Blocks,
+    watch: &Watch<'_>,
+) -> Result<Ingested> {
+    if blocks == Blocks::Shared {
+        return copy_trees(roots, volume, method, Links::Report, watch);
+    }
+    let ingested = copy_trees(roots, volume, Method::Apart, Links::Report, watch)?;
+    // Extents are laid out when they are written out; a file system that finds equal blocks by
+    // itself shows here, too.
+    super::sync_volume(volume)?;
+    match extents(volume)?.shared_bytes {
+        0 => Ok(ingested),
+        shared => Err(Error::invalid(format!(
+            "{}: {shared} bytes are shared though nothing was to be; does the file system look for \
+             equal blocks?",
+            volume.display()
+        ))),
+    }
 }
 
 /// Copies each root's tree into `volume`. Directories first, then files in parallel, then the

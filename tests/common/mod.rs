@@ -26,5 +26,5 @@ pub(crate) use originals::originals_of;
 pub(crate) use pool::{Clone, Outcome, Pool, Snapshot, TEST_KEY, text};
 pub(crate) use processes::{leftovers_under, process_secrets, wait_until};
 pub(crate) use rules::Rules;
-pub(crate) use sandbox::{Sandbox, copy_tree};
+pub(crate) use sandbox::{Sandbox, copy_tree, must};
 pub(crate) use servers::{Base, Servers};

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::common::{
     Base, FileSystem, LoopFs, Pool, Queries, Rules, Sandbox, assert_all_judges_pass, files_under,
-    tree_digest,
+    must, tree_digest,
 };
 
 const COUNT: &str = "SELECT count(*) FROM customers";
@@ -159,4 +159,33 @@ fn a_driver_that_can_not_work_there_is_refused_with_what_could() {
     assert!(text.contains("reflink"), "{text}");
     assert!(text.contains("overlay") || text.contains("copy") || text.contains("auto"), "{text}");
     Pool::init(&dir, "copy");
+}
+
+/// Extents below `dir` that some other file holds too, by the file system's word.
+fn shared_extents(dir: &Path) -> usize {
+    let files = files_under(dir);
+    let mut command = std::process::Command::new("filefrag");
+    command.arg("-v").args(files.iter().map(|file| dir.join(file)));
+    let told = must(&mut command);
+    told.lines().filter(|line| line.contains("shared")).count()
+}
+
+#[test]
+fn a_detached_snapshot_shares_no_block_with_the_raw_data_and_clones_still_share_with_it() {
+    let sandbox = Sandbox::new();
+    let disk = LoopFs::mount(&sandbox, FileSystem::Xfs, "xfs", 1200);
+    let rules = Rules::shop(&sandbox);
+    let raw = Base::ShopWithChecksums.copy_into(&sandbox, "raw", disk.path());
+    let pool = Pool::init(&disk.path().join("pool"), "reflink");
+    let sharing = pool.snapshot(raw.source(), rules.path(), &[]);
+    assert!(shared_extents(&sharing.volume) > 100, "whatever no mask touches is shared");
+    assert_eq!(sharing.json["detached"], false);
+    pool.json(&["snapshot", "destroy", &sharing.id]);
+
+    let detached = pool.snapshot(raw.source(), rules.path(), &["--detach"]);
+    assert_eq!(detached.json["detached"], true);
+    assert_eq!(shared_extents(&detached.volume), 0);
+    assert_eq!(shared_extents(raw.data()), 0, "nothing shares with the source");
+    let clone = pool.clone_of(&detached.id, &[]);
+    assert!(bytes(&clone.json, "shared_bytes") > 10_000_000, "{}", clone.json);
 }

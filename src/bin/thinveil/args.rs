@@ -59,6 +59,9 @@ pub(crate) enum Noun {
     /// Read, check and prune the log of what was done to the pool.
     #[command(subcommand)]
     Audit(AuditVerb),
+    /// Plant values of your own in a copy of a cluster, and see that its snapshot has none of them.
+    #[command(subcommand)]
+    Canary(CanaryVerb),
     /// Print a script that completes command lines in a shell.
     #[command(
         after_help = "Example:\n  thinveil completions bash > /etc/bash_completion.d/thinveil"
@@ -181,6 +184,10 @@ pub(crate) enum SnapshotVerb {
         /// A name, for people.
         #[arg(long)]
         name: Option<String>,
+        /// Share no block with the source: every byte is copied, also where the file system could
+        /// share it.
+        #[arg(long)]
+        detach: bool,
         /// Threads, and indexes rebuilt at once; 0 for one per core.
         #[arg(long, default_value_t = 0, value_name = "N")]
         threads: usize,
@@ -365,6 +372,50 @@ pub(crate) enum AuditVerb {
         /// Remove lines written before: an age (90d, 2y), a date or a time.
         #[arg(long, value_name = "WHEN")]
         older_than: Option<Moment>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CanaryVerb {
+    /// Plant canaries of every masked domain in every place where PostgreSQL keeps something: live
+    /// and dead rows, indexes, TOAST, statistics, catalogs, WAL, files. It changes the data
+    /// directory: give it a copy that you can throw away.
+    #[command(
+        after_help = "Example, from planting to the proof:\n  cp -a /var/lib/postgresql/15/copy /srv/canary\n  thinveil canary plant --into /srv/canary --rules rules.toml \\\n      --list canaries.json --rules-out canary-rules.toml\n  thinveil canary check --list canaries.json --raw /srv/canary\n  thinveil --pool /srv/pool snapshot create --source /srv/canary \\\n      --rules canary-rules.toml --ephemeral-key --name canaries\n  thinveil --pool /srv/pool canary check --list canaries.json canaries\n\nThe canaries are drawn at random; they say nothing about your data. Planting adds the schema\nthinveil_canary to each database with a masked column, some objects in catalogs, and files."
+    )]
+    Plant {
+        /// The data directory of a stopped copy. No link may lead out of it.
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+        /// The rule file.
+        #[arg(long, value_name = "FILE")]
+        rules: PathBuf,
+        /// Write what was planted where to this new file.
+        #[arg(long, value_name = "FILE")]
+        list: PathBuf,
+        /// Write the rules to this new file, with those for the kit's own tables: what the
+        /// snapshot is to be made by.
+        #[arg(long, value_name = "FILE")]
+        rules_out: PathBuf,
+    },
+    /// Search every byte of every file of a snapshot for the canaries of a list. Exit status 1 if
+    /// one is there.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/pool canary check --list canaries.json monday\n  thinveil canary check --list canaries.json --dir /some/volume\n  thinveil canary check --list canaries.json --raw /srv/canary\n\nThe search is a plain one for the mark that every canary carries; it shares nothing with the\nleak audit.",
+        group = ArgGroup::new("where to look").required(true).args(["id", "dir", "raw"])
+    )]
+    Check {
+        /// The list that `canary plant` wrote.
+        #[arg(long, value_name = "FILE")]
+        list: PathBuf,
+        /// A snapshot's id or name.
+        id: Option<String>,
+        /// A directory instead.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// The copy that they were planted in: they have to be there, in every place.
+        #[arg(long, value_name = "DIR")]
+        raw: Option<PathBuf>,
     },
 }
 

@@ -26,7 +26,7 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 /// What all verbs share.
 pub(crate) struct Context<'a> {
     pool: Option<PathBuf>,
-    pg_bin: Option<PathBuf>,
+    pub(crate) pg_bin: Option<PathBuf>,
     pub(crate) cancel: Cancel,
     pub(crate) output: &'a Output,
 }
@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: Arguments, output: &Output) -> Result<()> {
         Noun::Snapshot(verb) => context.snapshot(verb),
         Noun::Clone(verb) => context.clone(verb),
         Noun::Audit(verb) => context.audit(verb),
+        Noun::Canary(verb) => context.canary(&verb),
         Noun::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "thinveil", &mut script);
@@ -216,7 +217,15 @@ impl Context<'_> {
 
     fn snapshot(&self, verb: SnapshotVerb) -> Result<()> {
         match verb {
-            SnapshotVerb::Create { source, rules, key, signing_key_file, name, threads } => {
+            SnapshotVerb::Create {
+                source,
+                rules,
+                key,
+                signing_key_file,
+                name,
+                detach,
+                threads,
+            } => {
                 let key = read_key(&key)?;
                 let signing_key = signing_key_file.as_deref().map(read_signing_key).transpose()?;
                 let pool = self.open_for_servers()?;
@@ -225,7 +234,13 @@ impl Context<'_> {
                 let rules =
                     pool.logged("snapshot create", &object, || RuleSet::from_toml(&text))?;
                 let options =
-                    SnapshotOptions { name, threads, signing_key, ..self.options(&source) };
+                    SnapshotOptions {
+                        name,
+                        threads,
+                        signing_key,
+                        detach,
+                        ..self.options(&source)
+                    };
                 let snapshot = pool
                     .stage(&Source::parse(&source.source), options)?
                     .plan(&rules)?

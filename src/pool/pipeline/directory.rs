@@ -8,12 +8,12 @@ use crate::error::{Error, Refusal, Result};
 use crate::ids::{Oid, PgMajor};
 use crate::pool::{Manifest, Staging};
 use crate::progress::Stage;
-use crate::storage::{Root, Watch};
+use crate::storage::{Blocks, Root, Watch};
 
 use super::SnapshotOptions;
 
 /// Checks that `path` is a data directory that may be copied, and returns its major version.
-pub(super) fn inspect(path: &Path) -> Result<PgMajor> {
+pub(crate) fn inspect(path: &Path) -> Result<PgMajor> {
     let invalid = |what: String| Error::invalid(format!("{}: {what}", path.display()));
     let metadata = std::fs::metadata(path).map_err(Error::io("open the source", path))?;
     if !metadata.is_dir() {
@@ -102,7 +102,8 @@ pub(super) fn ingest(
         options.progress.update(Stage::Stage, done, total);
     };
     let watch = Watch { cancel: &options.cancel, bytes: &bytes };
-    let ingested = staging.driver().ingest(&roots, &staging.volume(), &watch)?;
+    let blocks = if options.detach { Blocks::Apart } else { Blocks::Shared };
+    let ingested = staging.driver().ingest(&roots, &staging.volume(), blocks, &watch)?;
     manifest.raw_bytes = ingested.bytes;
     refuse_running(path)?;
     for (link, target) in &ingested.links {

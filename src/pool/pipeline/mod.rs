@@ -70,6 +70,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) use directory::inspect as inspect_directory;
 pub use source::Source;
 pub use stages::{Audited, Finished, Planned, Rewritten, Staged};
 
@@ -95,6 +96,8 @@ pub struct SnapshotOptions {
     pub os_user: String,
     /// Signs the manifest, if there is one.
     pub signing_key: Option<SigningKey>,
+    /// The snapshot shares no block with the source, whatever the driver.
+    pub detach: bool,
     /// Stops the work.
     pub cancel: Cancel,
     /// Watches the work.
@@ -110,6 +113,7 @@ impl Default for SnapshotOptions {
             shuffle_memory: 64 << 20,
             os_user: "postgres".to_owned(),
             signing_key: None,
+            detach: false,
             cancel: Cancel::new(),
             progress: Arc::new(NoProgress),
         }

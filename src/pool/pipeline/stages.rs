@@ -81,6 +81,7 @@ impl Pool {
         let server = server?;
         let confinement = serde_json::to_value(server.confinement()).unwrap_or_default();
         work.manifest.extra.insert("confinement".to_owned(), confinement);
+        work.manifest.extra.insert("detached".to_owned(), work.options.detach.into());
         work.superuser = find_superuser(&server, names)?;
         clock.stop(&work.options, &mut work.manifest);
         Ok(Staged { server, work })

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod lifecycle;
+mod mutations;
 mod requests;
 mod shuffles;
 
@@ -22,7 +23,7 @@ use crate::cluster::server::{Limits, PrivateServer, ServerOptions};
 use crate::cluster::{SingleUser, find_postmaster, superuser_names};
 use crate::ids::{Oid, PgMajor};
 use crate::progress::Cancel;
-use crate::storage::{Root, Watch};
+use crate::storage::{Blocks, Root, Watch};
 
 fn major() -> PgMajor {
     PgMajor::new(15).unwrap()
@@ -173,7 +174,7 @@ fn stage(pool: &Pool, source: &Path) -> Staging {
         }
     }
     let ingested =
-        staging.driver().ingest(&roots, &staging.volume(), &Watch::silent(&cancel)).unwrap();
+        staging.driver().ingest(&roots, &staging.volume(), Blocks::Shared, &Watch::silent(&cancel)).unwrap();
     assert_eq!(ingested.links.len(), oids.len());
     staging.link_tablespaces(&oids).unwrap();
     staging

@@ -8,7 +8,7 @@ use super::{Finding, Tree};
 /// The floors, topmost first, as the design lists them. Modules of one floor are single files
 /// that belong together; every other floor is one folder.
 const FLOORS: &[&[&str]] = &[
-    &["error", "ids", "progress"],
+    &["error", "ids", "progress", "removal"],
     &["page"],
     &["datum"],
     &["rules"],
@@ -21,6 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["finish"],
     &["audit"],
     &["pool"],
+    &["canary"],
 ];
 
 /// What a floor must not see although it is above: `(floor, what, why)`.

@@ -1,0 +1,153 @@
+//! For each removal: without it alone, the leak audit refuses the snapshot.
+//!
+//! A removal is switched off for a whole process, so each run is a process of its own: this test
+//! binary again, at [`one_run`].
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::*;
+use crate::canary::{CheckJob, PlantJob};
+use crate::mask::MaskKey;
+use crate::pool::{SnapshotOptions, Source as SnapshotSource};
+use crate::removal::Removal;
+use crate::rules::RuleSet;
+
+/// Where [`one_run`] finds a planted cluster, its rules and its list of canaries.
+const PLANTED: &str = "THINVEIL_TEST_PLANTED";
+const RULES: &str = "version = 1
+[databases.postgres]
+large_objects = \"blank\"
+[databases.postgres.tables.\"public.people\"]
+id = \"keep\"
+email = \"email\"
+name = \"full_name\"
+";
+
+#[test]
+fn the_audit_refuses_what_any_one_removal_would_have_left() {
+    if !is_root() {
+        return;
+    }
+    let home = tempfile::Builder::new().prefix("thinveil-mut-").tempdir_in("/tmp").unwrap();
+    plant(home.path());
+    assert_eq!(outcome(home.path(), None), "sealed, clean");
+    let removals = Mutex::new(Removal::ALL.iter());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(removal) = { removals.lock().unwrap().next() } {
+                    let outcome = outcome(home.path(), Some(*removal));
+                    assert!(
+                        outcome.starts_with("refused") && outcome.contains(trace(*removal)),
+                        "without {removal:?}: {outcome}"
+                    );
+                }
+            });
+        }
+    });
+}
+
+/// What the refusal has to name.
+fn trace(removal: Removal) -> &'static str {
+    match removal {
+        Removal::DeadRows | Removal::DroppedColumns => "thinveil_canary.rows",
+        Removal::PageHoles => "thinveil_canary.holes",
+        Removal::MissingValues => "pg_attribute",
+        Removal::Toast | Removal::OrphanedToast => "thinveil_canary.long",
+        Removal::Indexes => "rows_btree_d1",
+        Removal::MaterializedViews => "thinveil_canary.derived",
+        Removal::Statistics => "pg_statistic",
+        Removal::Credentials => "pg_subscription",
+        Removal::FreeText => "pg_description",
+        Removal::DeadCatalogRows => "pg_proc",
+        Removal::Files => "server.key",
+        Removal::State => "pg_replslot",
+        Removal::OrphanedRelations => "base/",
+        Removal::Wal => "pg_wal",
+    }
+}
+
+/// A cluster with people in it and canaries everywhere, and the rules for both.
+fn plant(home: &Path) {
+    run(Command::new("chown").arg("postgres:").arg(home));
+    let data = home.join("data");
+    run(as_postgres("initdb").args(["--no-sync", "-A", "trust", "-U", "postgres", "-D"]).arg(&data));
+    let server = PrivateServer::start(ServerOptions {
+        binaries: binaries(),
+        volume: data.clone(),
+        data_dir: data.clone(),
+        private_dir: home.join("private"),
+        superuser: "postgres".to_owned(),
+        limits: Limits::default(),
+        settings: Vec::new(),
+        cancel: Cancel::new(),
+    })
+    .unwrap();
+    server
+        .connect("postgres")
+        .unwrap()
+        .batch_execute(
+            "create table people (id integer primary key, email text, name text);
+             insert into people select i, md5(i::text) || '@example.org', 'Name ' || md5('n' || i)
+             from generate_series(1, 300) as i",
+        )
+        .unwrap();
+    server.stop().unwrap();
+    let rules = RuleSet::from_toml(RULES).unwrap();
+    let job = PlantJob { data_dir: &data, rules: &rules, binaries: None, cancel: &Cancel::new() };
+    let planted = job.run().unwrap();
+    fs::write(home.join("rules.toml"), planted.rules.to_toml()).unwrap();
+    fs::write(home.join("list.json"), planted.list.to_json().unwrap()).unwrap();
+}
+
+/// How a snapshot of it ends without a removal.
+fn outcome(home: &Path, without: Option<Removal>) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "--ignored", "pool::tests::mutations::one_run"]).stdin(Stdio::null());
+    command.env(PLANTED, home);
+    let result = home.join(format!("{without:?}"));
+    command.env("THINVEIL_TEST_RESULT", &result);
+    if let Some(removal) = without {
+        command.env(Removal::VARIABLE, format!("{removal:?}"));
+    }
+    let output = command.output().unwrap();
+    fs::read_to_string(&result)
+        .unwrap_or_else(|_| format!("no result: {}", String::from_utf8_lossy(&output.stdout)))
+}
+
+#[test]
+#[ignore = "one run of the test above, which starts it in a process of its own"]
+fn one_run() {
+    let home = std::path::PathBuf::from(std::env::var_os(PLANTED).unwrap());
+    let rules = RuleSet::from_toml(&fs::read_to_string(home.join("rules.toml")).unwrap()).unwrap();
+    let pool_home = Home::new(DriverKind::Copy);
+    let pool = Pool::init(&pool_home.pool(), crate::storage::DriverChoice::Auto).unwrap().0;
+    let source = SnapshotSource::parse(home.join("data").to_str().unwrap());
+    let sealed = pool
+        .stage(&source, SnapshotOptions::default())
+        .and_then(|staged| staged.plan(&rules))
+        .and_then(|planned| planned.rewrite(&MaskKey::generate()?))
+        .and_then(|rewritten| rewritten.finish())
+        .and_then(|finished| finished.audit())
+        .and_then(|audited| audited.seal());
+    let text = match sealed {
+        Ok(snapshot) => {
+            let list = fs::read_to_string(home.join("list.json")).unwrap();
+            let list = crate::canary::CanaryList::from_json(&list).unwrap();
+            let found = CheckJob {
+                dir: &snapshot.volume(),
+                list: &list,
+                cancel: &Cancel::new(),
+                progress: &|_, _| {},
+            }
+            .run()
+            .unwrap();
+            if found.is_clean() { "sealed, clean".to_owned() } else { format!("sealed: {found:?}") }
+        }
+        Err(Error::Refused(refusals)) => format!("refused: {refusals:?}"),
+        Err(error) => format!("failed: {error}"),
+    };
+    fs::write(std::env::var_os("THINVEIL_TEST_RESULT").unwrap(), text).unwrap();
+}
