@@ -207,6 +207,7 @@ fn reader(encoding: Encoding, structure: &Structure) -> ColumnMask {
         Structure::Hstore => ColumnMask::Hstore(paths()),
         Structure::Xml => ColumnMask::Xml(spec(ValueType::Text)),
         Structure::TsVector => ColumnMask::TsVector(spec(ValueType::Text)),
+        Structure::TsQuery => ColumnMask::TsQuery(spec(ValueType::Text)),
         Structure::Unknown => bytes(spec(ValueType::Bytea)),
     }
 }

@@ -87,7 +87,7 @@ pub enum MaskName {
 
 impl MaskName {
     /// Every mask, in the order of the manual.
-    pub const ALL: [MaskName; 36] = [
+    pub const ALL: [MaskName; 37] = [
         MaskName::Keep,
         MaskName::FirstName,
         MaskName::LastName,

@@ -19,7 +19,7 @@ impl Masks {
             let name = of.map(|of| format!("{}.{}", of.table, of.column)).unwrap_or_default();
             masks.push(match mask_of(attribute) {
                 Some(mask) => Ok(mask.compile(job.key)?),
-                None if attribute.is_some_and(AttributePlan::becomes_null) => {
+                None if attribute.becomes_null() => {
                     Err(format!("values of {name} become NULL, which no literal can"))
                 }
                 None => Err(format!(

@@ -171,8 +171,10 @@ fn mask_part(
             Ok(())
         }),
         ColumnMask::TsQuery(masker) => tsquery::rewrite(value, &mut |lexeme| {
-            (watch.original)(ValueType::Text, lexeme);
-            masker.apply(lexeme)
+            watch.witness.original(ValueType::Text, lexeme);
+            masker.apply(lexeme)?;
+            watch.witness.output(ValueType::Text, lexeme);
+            Ok(())
         }),
     }
 }
