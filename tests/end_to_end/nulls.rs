@@ -1,5 +1,7 @@
 //! Mask `null`: values leave their tuples, and everything else stays where it was.
 
+use std::path::PathBuf;
+
 use super::dependencies::{Scene, assert_gone};
 use crate::common::{Queries, Row, Servers, Snapshot, heap_files};
 
@@ -82,6 +84,9 @@ fn values_of_every_form_leave_live_and_dead_tuples_and_nothing_else_changes() {
     let (snapshot, clone) = scene.masked(RULES);
     assert_eq!((snapshot.count("layout_deviations"), nulls(&snapshot, "moved")), (0, 0));
 
+    // Once more, with the same key.
+    let (second, _) = scene.masked(RULES);
+
     // Before anything else looks at it: a server that reads a page may prune it.
     let again = scene.clone_of(&snapshot);
     scene.raw.start();
@@ -89,7 +94,8 @@ fn values_of_every_form_leave_live_and_dead_tuples_and_nothing_else_changes() {
     again.exec("postgres", "CREATE EXTENSION pageinspect");
     assert_eq!(scene.raw.rows("postgres", ITEMS), again.rows("postgres", ITEMS));
     let raw_names = stored(&scene.raw, "name");
-    assert!(raw_names > 400, "{raw_names} versions");
+    // 356 rows are left.
+    assert!(raw_names > 380, "{raw_names} versions");
     assert_eq!(stored(&again, "id"), stored(&scene.raw, "id"));
     let mut all = 0;
     for attribute in ["name", "born", "note", "packed", "doc", "tags", "flag", "added"] {
@@ -132,11 +138,9 @@ fn values_of_every_form_leave_live_and_dead_tuples_and_nothing_else_changes() {
     clone.exec("postgres", "VACUUM FULL people");
     assert_eq!(clone.value("postgres", "SELECT count(name) FROM people WHERE id < 50"), "44");
 
-    // Once more, with the same key.
-    let files = heap_files(&scene.raw, "postgres");
-    scene.raw.stop();
-    let (second, _) = scene.masked(RULES);
-    for file in files.values() {
+    let toast = "SELECT pg_relation_filepath(reltoastrelid) FROM pg_class WHERE relname = 'people'";
+    let toast = PathBuf::from(scene.raw.value("postgres", toast));
+    for file in heap_files(&scene.raw, "postgres").values().chain([&toast]) {
         let read = |of: &Snapshot| std::fs::read(of.data().join(file)).unwrap();
         assert!(read(&snapshot) == read(&second), "{}", file.display());
     }

@@ -253,3 +253,24 @@ impl RecordBatchReader for MaskedReader {
         self.reader.schema()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_schema::{Field, Schema};
+
+    use super::*;
+
+    /// A frame's column has a value for every value; `null` is for columns of a snapshot.
+    #[test]
+    fn mask_null_is_refused_with_what_to_do_instead() {
+        let rules = "version = 1\n[databases.d.tables.\"s.t\"]\nname = \"null\"\n";
+        let rules = RuleSet::from_toml(rules).unwrap();
+        let key = Arc::new(MaskKey::from_bytes([9; 32]));
+        let table = TableMask::new(&rules, None, key).unwrap();
+        let schema = Arc::new(Schema::new(vec![Field::new("name", DataType::Utf8, true)]));
+        let refusal = *table.compile("name", &table.rules["name"], &DataType::Utf8).err().unwrap();
+        assert_eq!(refusal.code, "mask_type_mismatch");
+        assert!(refusal.message.contains("mask null") && refusal.remedy.contains("data frame"));
+        assert!(table.bind(&schema).is_err());
+    }
+}
