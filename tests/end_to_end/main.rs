@@ -25,6 +25,7 @@ mod literals;
 mod majors;
 mod masking;
 mod ordinary_user;
+mod parts;
 mod ports;
 mod refusals;
 mod residue;
