@@ -4,8 +4,16 @@ use super::DatumError;
 use super::structure::VARHDRSZ;
 use crate::page::{PageError, Storage, VarlenaForm, walk_attributes};
 
+/// The bytes of a field.
+pub(crate) enum Stored<'f> {
+    /// The value, behind its header if it has one.
+    Plain(&'f mut [u8]),
+    /// A compressed value from its `va_tcinfo` on, as `ROW(…)` takes it over from a table.
+    Packed(&'f mut [u8]),
+}
+
 /// What is called with each field.
-pub(crate) type Visit<'v> = dyn FnMut(usize, &mut [u8]) -> Result<(), DatumError> + 'v;
+pub(crate) type Visit<'v> = dyn FnMut(usize, Stored<'_>) -> Result<(), DatumError> + 'v;
 
 /// Calls `visit` with the index and the bytes of each field that is present and not null.
 /// `buffer` is working memory.
@@ -23,11 +31,19 @@ pub(crate) fn fields(
         let header = match attribute.varlena.map(|varlena| (varlena.form, varlena.header_len)) {
             None => 0,
             Some((VarlenaForm::Short | VarlenaForm::Plain, len)) => len,
-            Some(_) => return Err(Fault(DatumError("a field of the value is stored compressed"))),
+            Some((VarlenaForm::Compressed, _)) => VARHDRSZ,
+            Some((VarlenaForm::OnDisk, _)) => {
+                return Err(Fault(DatumError("a field of the value is stored out of line")));
+            }
         };
         let start = (attribute.start + header).saturating_sub(VARHDRSZ);
         let field = composite.get_mut(start..attribute.end.saturating_sub(VARHDRSZ));
-        visit(attribute.index, field.unwrap_or_default()).map_err(Fault)
+        let field = field.unwrap_or_default();
+        let stored = match attribute.varlena.map(|varlena| varlena.form) {
+            Some(VarlenaForm::Compressed) => Stored::Packed(field),
+            _ => Stored::Plain(field),
+        };
+        visit(attribute.index, stored).map_err(Fault)
     })
     .map(|_| ())
     .map_err(|Fault(error)| error)

@@ -23,8 +23,8 @@ pub(crate) trait Visitor {
     type Place: Copy;
     /// The place of the value under `key`.
     fn member(&mut self, object: Self::Place, key: &[u8]) -> Self::Place;
-    /// The place of an array's elements.
-    fn element(&mut self, array: Self::Place) -> Self::Place;
+    /// The place of an array's element, counted from 0.
+    fn element(&mut self, array: Self::Place, index: usize) -> Self::Place;
     /// A scalar that is not null. `trail` leads to it from the root.
     fn scalar(
         &mut self,
@@ -39,8 +39,8 @@ pub(crate) trait Visitor {
 pub(crate) enum Trail<'t> {
     /// The root itself.
     Root,
-    /// An element of the array there.
-    Element(&'t Trail<'t>),
+    /// An element of the array there, by its number.
+    Element(&'t Trail<'t>, usize),
     /// What the object there holds under a key.
     Member(&'t Trail<'t>, &'t [u8]),
 }

@@ -120,13 +120,14 @@ impl Scanner<'_> {
             self.at += 1;
             return Ok(());
         }
-        let element = visitor.element(place);
-        loop {
-            self.value(element, &Trail::Element(trail), depth + 1, visitor)?;
+        for index in 0.. {
+            let element = visitor.element(place, index);
+            self.value(element, &Trail::Element(trail, index), depth + 1, visitor)?;
             if self.goes_on(b']')? {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     /// Passes a comma, or the end of a container: then true.

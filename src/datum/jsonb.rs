@@ -79,11 +79,11 @@ fn container<V: Visitor>(
     }
     let mut start = base;
     if !is_object {
-        let (element, trail) = match is_scalar {
-            true => (place, *trail),
-            false => (visitor.element(place), Trail::Element(trail)),
-        };
         for index in 0..count {
+            let (element, trail) = match is_scalar {
+                true => (place, *trail),
+                false => (visitor.element(place, index), Trail::Element(trail, index)),
+            };
             let child = child(bytes, index, base, &mut start)?;
             value(bytes, child, element, &trail, depth, visitor)?;
         }

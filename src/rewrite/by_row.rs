@@ -5,10 +5,10 @@ use std::cell::Cell;
 use std::path::Path;
 
 use super::heap::raw_tcinfo;
-use super::packed::unpack;
 use super::page::{Fault, TuplePlace};
 use super::visibility::CommitLog;
 use crate::datum::DatumError;
+use crate::datum::compressed::unpack;
 use crate::datum::condition::{self, Value};
 use crate::mask::{ColumnMask, Mask, Masker, Names, canonical_subject};
 use crate::page::{Attribute, Storage, TupleHeader, VarlenaForm, walk_attributes};

@@ -4,17 +4,7 @@ use std::ops::Range;
 
 use super::heap::Column;
 use crate::datum::DatumError;
-use crate::datum::compressed::{Method, decompress, fit_parts};
-
-/// Bits of `va_tcinfo` that hold the raw size; the two above hold the method; `varatt.h`.
-const RAWSIZE_BITS: u32 = 30;
-
-/// Unpacks a compressed value, what follows its `va_tcinfo`.
-pub(super) fn unpack(tcinfo: u32, stream: &[u8], raw: &mut Vec<u8>) -> Result<Method, DatumError> {
-    let method = Method::from_id(tcinfo >> RAWSIZE_BITS)?;
-    decompress(method, stream, (tcinfo & ((1 << RAWSIZE_BITS) - 1)) as usize, raw)?;
-    Ok(method)
-}
+use crate::datum::compressed::{Method, fit_parts, unpack};
 
 /// Larger buffers are given back.
 const KEPT: usize = 4 << 20;
@@ -99,7 +89,7 @@ fn give_back(buffer: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::datum::compressed::compress_to;
+    use crate::datum::compressed::{RAWSIZE_BITS, compress_to, decompress};
 
     /// Nothing is left of a dropped column's compressed value but its two sizes.
     #[test]

@@ -14,6 +14,8 @@ pub enum Step {
     AnyKey,
     /// `[*]`: the elements of an array.
     Element,
+    /// `[3]`: one element of an array, counted from 0.
+    Index(u32),
     /// `.**`: everything below, however deep. The last step.
     Below,
 }
@@ -24,7 +26,7 @@ pub struct JsonPath(pub Vec<Step>);
 
 /// What a path may be made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a path is $, then .key, .\"any key\", .*, [*], and at the end .**")]
+#[error("a path is $, then .key, .\"any key\", .*, [*], [0], and at the end .**")]
 pub struct NoPath;
 
 impl FromStr for JsonPath {
@@ -39,6 +41,12 @@ impl FromStr for JsonPath {
             }
             if let Some(behind) = rest.strip_prefix("[*]") {
                 steps.push(Step::Element);
+                rest = behind;
+                continue;
+            }
+            if let Some(behind) = rest.strip_prefix('[') {
+                let (number, behind) = behind.split_once(']').ok_or(NoPath)?;
+                steps.push(Step::Index(index(number).ok_or(NoPath)?));
                 rest = behind;
                 continue;
             }
@@ -62,6 +70,12 @@ impl FromStr for JsonPath {
         }
         Ok(JsonPath(steps))
     }
+}
+
+/// The number of an element, as it is written back.
+fn index(number: &str) -> Option<u32> {
+    let index: u32 = number.parse().ok()?;
+    (index.to_string() == number).then_some(index)
 }
 
 /// A key up to its closing quote, and what is behind that.
@@ -92,6 +106,7 @@ impl fmt::Display for Step {
             }
             Step::AnyKey => f.write_str(".*"),
             Step::Element => f.write_str("[*]"),
+            Step::Index(index) => write!(f, "[{index}]"),
             Step::Below => f.write_str(".**"),
         }
     }
@@ -110,9 +125,17 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes() {
-        for text in
-            ["$", "$.name", "$[*]", "$.a-b[*].*.c_1", "$.\"a.b \\\"c\\\"\"[*][*]", "$.x.**", "$.**"]
-        {
+        for text in [
+            "$",
+            "$.name",
+            "$[*]",
+            "$.a[0][12].b",
+            "$[4294967295]",
+            "$.a-b[*].*.c_1",
+            "$.\"a.b \\\"c\\\"\"[*][*]",
+            "$.x.**",
+            "$.**",
+        ] {
             let path: JsonPath = text.parse().unwrap();
             assert_eq!(path.to_string(), text);
         }
@@ -125,7 +148,22 @@ mod tests {
     #[test]
     fn rejects_what_is_no_path() {
         for text in [
-            "", "name", "$name", "$.", "$..a", "$[0]", "$.a[", "$.**.a", "$.\"open", "$.a b",
+            "",
+            "name",
+            "$name",
+            "$.",
+            "$..a",
+            "$[01]",
+            "$[-1]",
+            "$[+1]",
+            "$[]",
+            "$[4294967296]",
+            "$[1 to 2]",
+            "$.a[",
+            "$.a[1",
+            "$.**.a",
+            "$.\"open",
+            "$.a b",
             "$.a*",
         ] {
             assert_eq!(text.parse::<JsonPath>(), Err(NoPath), "{text}");

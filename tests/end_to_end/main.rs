@@ -27,6 +27,7 @@ mod majors;
 mod masking;
 mod nulls;
 mod ordinary_user;
+mod parts;
 mod ports;
 mod refusals;
 mod residue;

@@ -34,6 +34,16 @@ impl Method {
     }
 }
 
+/// Bits of `va_tcinfo` that hold the raw size; the two above hold the method; `varatt.h`.
+pub(crate) const RAWSIZE_BITS: u32 = 30;
+
+/// Unpacks a compressed value, what follows its `va_tcinfo`.
+pub(crate) fn unpack(tcinfo: u32, stream: &[u8], raw: &mut Vec<u8>) -> Result<Method, DatumError> {
+    let method = Method::from_id(tcinfo >> RAWSIZE_BITS)?;
+    decompress(method, stream, (tcinfo & ((1 << RAWSIZE_BITS) - 1)) as usize, raw)?;
+    Ok(method)
+}
+
 /// Decodes `data` into `out`, which is cleared first. An error unless exactly `raw_len` bytes come
 /// out and all of `data` is used.
 pub(crate) fn decompress(

@@ -7,6 +7,7 @@ use super::bounds::mask_bounds;
 use super::encoded::{JsonVisitor, mask_xml};
 use super::scalar::{JsonbVisitor, UnknownPaths, Watch, mask_hstore};
 use super::{ColumnMask, FieldMask};
+use crate::datum::compressed::{fit_parts, unpack};
 use crate::datum::{
     DatumError, ValueType, array, composite, hstore, json, jsonb, range, tsquery, tsvector, xml,
 };
@@ -75,12 +76,10 @@ impl ColumnMasker<'_> {
         witness: &mut dyn Witness,
         texts: &mut Vec<Range<usize>>,
     ) -> Result<(), DatumError> {
-        let ColumnMasker { masks, unknown, buffer, .. } = self;
-        let (base, len) = (value.as_ptr().addr(), value.len());
-        mask_part(masks, value, &mut Watch { witness, unknown, base, texts }, buffer)?;
-        // A part that had to be copied to be masked is not where the value is.
-        texts.retain(|text| text.end <= len);
-        texts.sort_unstable_by_key(|text| text.start);
+        let ColumnMasker { masks, unknown, buffer, is_utf8 } = self;
+        let (base, len, is_utf8) = (value.as_ptr().addr(), value.len(), *is_utf8);
+        mask_part(masks, value, &mut Watch { witness, unknown, base, texts, is_utf8 }, buffer)?;
+        in_order(texts, len);
         Ok(())
     }
 
@@ -107,6 +106,41 @@ impl ColumnMasker<'_> {
     pub fn into_unknown_paths(self) -> UnknownPaths {
         self.unknown
     }
+}
+
+/// Masks a part that is compressed by itself: from its `va_tcinfo` on, in as many bytes.
+fn mask_packed(
+    mask: &mut ColumnMask<Box<Masker<'_>>>,
+    stored: &mut [u8],
+    watch: &mut Watch<'_>,
+    buffer: &mut Vec<u8>,
+) -> Result<(), DatumError> {
+    if matches!(mask, ColumnMask::Keep) {
+        return Ok(());
+    }
+    let short = DatumError("a compressed value is shorter than its header");
+    let (tcinfo, stream) = stored.split_first_chunk_mut().ok_or(short)?;
+    let (mut raw, mut texts, mut packed) = (Vec::new(), Vec::new(), Vec::new());
+    let method = unpack(u32::from_le_bytes(*tcinfo), stream, &mut raw)?;
+    let Watch { witness, unknown, is_utf8, .. } = watch;
+    let is_utf8 = *is_utf8;
+    let base = raw.as_ptr().addr();
+    let witness = &mut **witness;
+    let mut within = Watch { witness, unknown, base, texts: &mut texts, is_utf8 };
+    mask_part(mask, &mut raw, &mut within, buffer)?;
+    in_order(&mut texts, raw.len());
+    let fits = fit_parts(method, &mut raw, &texts, stream.len(), is_utf8, &mut packed);
+    if !fits || packed.len() != stream.len() {
+        return Err(DatumError("a masked part does not compress to the original's size"));
+    }
+    stream.copy_from_slice(&packed);
+    Ok(())
+}
+
+/// Takes out texts of parts that had to be copied to be masked: they are not where the value is.
+fn in_order(texts: &mut Vec<Range<usize>>, len: usize) {
+    texts.retain(|text| text.end <= len);
+    texts.sort_unstable_by_key(|text| text.start);
 }
 
 fn mask_part(
@@ -138,11 +172,14 @@ fn mask_part(
             let storage: Vec<_> =
                 fields.iter().map(|field| field.layout.storage()).collect::<Result<_, _>>()?;
             let mut inner = Vec::new();
-            composite::fields(value, &storage, buffer, &mut |index, part| match fields
-                .get_mut(index)
-            {
-                Some(FieldMask { mask, .. }) => mask_part(mask, part, watch, &mut inner),
-                None => Err(DatumError("a composite value has more fields than its type")),
+            composite::fields(value, &storage, buffer, &mut |index, part| {
+                let field = fields.get_mut(index);
+                let FieldMask { mask, .. } =
+                    field.ok_or(DatumError("a composite value has more fields than its type"))?;
+                match part {
+                    composite::Stored::Plain(part) => mask_part(mask, part, watch, &mut inner),
+                    composite::Stored::Packed(part) => mask_packed(mask, part, watch, &mut inner),
+                }
             })
         }
         ColumnMask::Range { layout, bound } => {

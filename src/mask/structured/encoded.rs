@@ -24,8 +24,8 @@ impl Visitor for JsonVisitor<'_, '_, '_> {
         self.masks.tree.member(object, key)
     }
 
-    fn element(&mut self, array: usize) -> usize {
-        self.masks.tree.element(array)
+    fn element(&mut self, array: usize, index: usize) -> usize {
+        self.masks.tree.element(array, index)
     }
 
     fn scalar(

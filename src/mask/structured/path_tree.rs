@@ -17,7 +17,9 @@ struct State {
     keys: BTreeMap<String, usize>,
     /// State under any other key.
     other: usize,
-    /// State of an array's elements.
+    /// States of the elements of an array that rules name by number.
+    indexed: BTreeMap<u32, usize>,
+    /// State of its other elements.
     element: usize,
     /// The rule for a scalar here; `None` if no rule names it.
     action: Option<usize>,
@@ -25,11 +27,21 @@ struct State {
     any_key: bool,
 }
 
+impl State {
+    /// The element of this number, if a rule names it.
+    #[inline]
+    fn named(&self, index: usize) -> Option<(u32, usize)> {
+        let index = u32::try_from(index).ok().filter(|_| !self.indexed.is_empty())?;
+        self.indexed.get(&index).map(|state| (index, *state))
+    }
+}
+
 /// Rules with a beginning in common.
 #[derive(Default)]
 struct Node {
     keys: BTreeMap<String, usize>,
     any_key: Option<usize>,
+    indexed: BTreeMap<u32, usize>,
     element: Option<usize>,
     action: Option<usize>,
     below: Option<usize>,
@@ -39,8 +51,8 @@ struct Node {
 type Position = (Vec<usize>, Option<usize>);
 
 impl PathTree {
-    /// The automaton of these paths; the action of each is its number. A path that names a key
-    /// goes before one with a wildcard there, and either before `.**`, of which the longest wins.
+    /// The automaton of these paths; the action of each is its number. A path that names a key or
+    /// an element goes before one with a wildcard there, and either before `.**`, of which the longest wins.
     pub fn new<'p>(paths: impl IntoIterator<Item = &'p JsonPath>) -> PathTree {
         let mut nodes = vec![Node::default()];
         for (action, JsonPath(steps)) in paths.into_iter().enumerate() {
@@ -52,6 +64,7 @@ impl PathTree {
                     Step::Key(key) => *node.keys.entry(key.clone()).or_insert(next),
                     Step::AnyKey => *node.any_key.get_or_insert(next),
                     Step::Element => *node.element.get_or_insert(next),
+                    Step::Index(index) => *node.indexed.entry(*index).or_insert(next),
                     Step::Below => {
                         node.below = Some(action);
                         break;
@@ -78,10 +91,11 @@ impl PathTree {
         named.copied().unwrap_or(state.other)
     }
 
-    /// The state of the elements of an array in `state`.
+    /// The state of an element of an array in `state`.
     #[inline]
-    pub(crate) fn element(&self, state: usize) -> usize {
-        self.0.get(state).map_or(state, |state| state.element)
+    pub(crate) fn element(&self, state: usize, index: usize) -> usize {
+        let Some(state) = self.0.get(state) else { return state };
+        state.named(index).map_or(state.element, |(_, named)| named)
     }
 
     /// The rule for a scalar in `state`.
@@ -100,10 +114,11 @@ impl PathTree {
     fn follow(&self, trail: &Trail<'_>, path: &mut JsonPath) -> usize {
         match trail {
             Trail::Root => 0,
-            Trail::Element(array) => {
+            Trail::Element(array, index) => {
                 let state = self.follow(array, path);
-                path.0.push(Step::Element);
-                self.element(state)
+                let named = self.0.get(state).and_then(|state| state.named(*index));
+                path.0.push(named.map_or(Step::Element, |(index, _)| Step::Index(index)));
+                self.element(state, *index)
             }
             Trail::Member(object, key) => {
                 let state = self.follow(object, path);
@@ -147,6 +162,16 @@ impl Builder<'_> {
                         .collect()
                 });
             }
+            let mut indexed: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+            for index in nodes().flat_map(|node| node.indexed.keys()) {
+                indexed.entry(*index).or_insert_with(|| {
+                    nodes()
+                        .flat_map(|node| {
+                            node.indexed.get(index).copied().into_iter().chain(node.element)
+                        })
+                        .collect()
+                });
+            }
             let state = State {
                 any_key: !any_key.is_empty(),
                 action: nodes().find_map(|node| node.action).or(*inherited),
@@ -155,6 +180,10 @@ impl Builder<'_> {
                     .map(|(key, at)| (key.clone(), self.state((at, below), &mut open)))
                     .collect(),
                 other: self.state((any_key, below), &mut open),
+                indexed: indexed
+                    .into_iter()
+                    .map(|(index, at)| (index, self.state((at, below), &mut open)))
+                    .collect(),
                 element: self.state((element, below), &mut open),
             };
             if let Some(place) = self.states.get_mut(number) {
@@ -178,7 +207,7 @@ impl Builder<'_> {
 mod tests {
     use super::*;
 
-    const PATHS: [&str; 8] = [
+    const PATHS: [&str; 10] = [
         "$.name",
         "$.*",
         "$.orders[*].total",
@@ -187,6 +216,8 @@ mod tests {
         "$.address.geo.**",
         "$.address.city",
         "$[*]",
+        "$.orders[2].total",
+        "$.pair[1]",
     ];
 
     fn tree() -> PathTree {
@@ -195,7 +226,9 @@ mod tests {
 
     fn found(tree: &PathTree, steps: &[&str]) -> Option<&'static str> {
         let state = steps.iter().fold(0, |state, step| match *step {
-            "[]" => tree.element(state),
+            "[]" => tree.element(state, 7),
+            "[1]" => tree.element(state, 1),
+            "[2]" => tree.element(state, 2),
             key => tree.member(state, key.as_bytes()),
         });
         tree.action(state).map(|action| PATHS[action])
@@ -209,6 +242,11 @@ mod tests {
         assert_eq!(found(&tree, &["orders"]), Some("$.*"));
         assert_eq!(found(&tree, &["orders", "[]", "total"]), Some("$.orders[*].total"));
         assert_eq!(found(&tree, &["orders", "[]", "sum"]), Some("$.orders[*].*"));
+        assert_eq!(found(&tree, &["orders", "[2]", "total"]), Some("$.orders[2].total"));
+        assert_eq!(found(&tree, &["orders", "[2]", "sum"]), Some("$.orders[*].*"));
+        assert_eq!(found(&tree, &["orders", "[1]", "total"]), Some("$.orders[*].total"));
+        assert_eq!(found(&tree, &["pair", "[1]"]), Some("$.pair[1]"));
+        assert_eq!(found(&tree, &["pair", "[2]"]), None);
         assert_eq!(found(&tree, &["address", "city"]), Some("$.address.city"));
         assert_eq!(found(&tree, &["address", "lines", "[]"]), Some("$.address.**"));
         assert_eq!(found(&tree, &["address", "geo", "lat"]), Some("$.address.geo.**"));
@@ -226,6 +264,10 @@ mod tests {
         let object = Trail::Member(&root, b"jane@example.com");
         let named = Trail::Member(&root, b"name");
         assert_eq!(tree.path(&Trail::Member(&object, b"age")).to_string(), "$.*.age");
-        assert_eq!(tree.path(&Trail::Element(&named)).to_string(), "$.name[*]");
+        assert_eq!(tree.path(&Trail::Element(&named, 0)).to_string(), "$.name[*]");
+        let pair = Trail::Member(&root, b"pair");
+        assert_eq!(tree.path(&Trail::Element(&pair, 0)).to_string(), "$.pair[*]");
+        let second = Trail::Element(&pair, 1);
+        assert_eq!(tree.path(&Trail::Member(&second, b"x")).to_string(), "$.pair[1].x");
     }
 }

@@ -140,6 +140,8 @@ pub(super) struct Watch<'w> {
     pub(super) base: usize,
     /// Where in it texts are that any other text of their length may stand for.
     pub(super) texts: &'w mut Vec<Range<usize>>,
+    /// True unless texts are in another server encoding.
+    pub(super) is_utf8: bool,
 }
 
 impl Watch<'_> {
@@ -170,8 +172,8 @@ impl Visitor for JsonbVisitor<'_, '_, '_> {
         self.masks.tree.member(object, key)
     }
 
-    fn element(&mut self, array: usize) -> usize {
-        self.masks.tree.element(array)
+    fn element(&mut self, array: usize, index: usize) -> usize {
+        self.masks.tree.element(array, index)
     }
 
     fn scalar(
