@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use super::by_row::{Row, attribute_of};
 use super::nulls::{NullColumn, NullCounts, Nulls};
-use super::packed::{Packer, unpack};
+use super::packed::Packer;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::shuffle::{Fate, ShuffledColumn, given_pointer};
 use super::structured::StructuredColumn;
+use crate::datum::compressed::unpack;
 use crate::datum::{DatumError, ValueType};
 use crate::fingerprint::Notes;
 use crate::mask::{Masker, Names, Witness};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::heap::{Column, payload, raw_tcinfo};
-use super::super::packed::unpack;
+use crate::datum::compressed::unpack;
 use crate::datum::DatumError;
 use crate::page::{Attribute, VarlenaForm};
 
