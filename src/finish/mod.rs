@@ -13,6 +13,7 @@ mod literals;
 mod purge;
 mod relayout;
 mod risk;
+mod sequences;
 mod session;
 mod statistics;
 mod views;
@@ -70,6 +71,8 @@ pub struct FinishReport {
     pub indexes_rebuilt: u64,
     /// Tables rebuilt through SQL, whose layout is not the source's: `database.schema.table`.
     pub relayouts: Vec<String>,
+    /// Sequences of masked columns, whose counters stay: `database.schema.sequence`.
+    pub sequences: Vec<String>,
     /// Materialized views refreshed.
     pub views_refreshed: u64,
     /// Tables whose statistics were made anew.
@@ -160,7 +163,7 @@ impl FinishJob<'_> {
         let literals = literals::settle(server, self)?;
         let mut files = FileMap::default();
         let (mut views_refreshed, mut tables_analyzed) = (0, 0);
-        let mut relayouts = Vec::new();
+        let (mut relayouts, mut counters) = (Vec::new(), Vec::new());
         let mut removed = Removed::default();
         let mut anonymity = Vec::new();
         let mut text = FreeText::default();
@@ -181,6 +184,7 @@ impl FinishJob<'_> {
                     tables_analyzed += statistics::renew(&mut session, plan)?;
                 }
                 anonymity.extend(risk::measure(&mut session, plan)?);
+                counters.extend(sequences::over_masked(&mut session, plan)?);
                 steps.step();
                 sizes.restore(&mut session)?;
             }
@@ -209,6 +213,7 @@ impl FinishJob<'_> {
         Ok(FinishReport {
             indexes_rebuilt: self.plan.databases.iter().map(|plan| plan.indexes.len() as u64).sum(),
             relayouts,
+            sequences: counters,
             views_refreshed,
             tables_analyzed,
             literals,

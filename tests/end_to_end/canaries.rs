@@ -24,6 +24,7 @@ email = { mask = "email", unique = true }
 phone = "digits"
 code = { mask = "partial", keep_first = 4 }
 born = "date_shift"
+number = "integer"
 extra = { paths = { "$.note" = "text" }, default = "keep" }
 "#;
 
@@ -37,7 +38,7 @@ fn plant(sandbox: &Sandbox, pool: &Pool) -> Planted {
     raw.exec(
         "postgres",
         "CREATE TABLE people (id integer PRIMARY KEY, name text, email text UNIQUE, phone text,
-             code text, born date, extra jsonb);
+             code text, born date, extra jsonb, number bigserial);
          INSERT INTO people SELECT i, 'Name ' || md5(i::text), md5(i::text) || '@example.org',
              '+44 ' || i * 7919, md5('c' || i), date '1970-01-01' + i, '{\"note\": \"as agreed\"}'
          FROM generate_series(1, 500) AS i",
@@ -75,7 +76,7 @@ fn canaries_are_in_the_raw_copy_and_not_in_the_snapshot() {
     let sandbox = Sandbox::new();
     let pool = Pool::new(&sandbox);
     let planted = plant(&sandbox, &pool);
-    assert_eq!(planted.told["left_out"], serde_json::json!(["postgres: date_shift (date_shift)"]));
+    assert_eq!(planted.told["left_out"], serde_json::json!(["postgres: date_shift (date_shift)", "postgres: integer (integer)"]));
 
     let source = planted.raw.source();
     let raw = check(&pool, &planted, &["--raw", source], 0);
@@ -89,6 +90,10 @@ fn canaries_are_in_the_raw_copy_and_not_in_the_snapshot() {
     let clean = check(&pool, &planted, &[&snapshot.id], 0);
     assert_eq!(clean["hits"], serde_json::json!([]));
     assert!(clean["bytes"].as_u64().unwrap() > 1_000_000, "{}", clean["bytes"]);
+    assert_eq!(snapshot.json["prepared_transactions_removed"], 1);
+    let sequences = serde_json::json!(["postgres.public.people_number_seq"]);
+    assert_eq!(snapshot.json["sequences"], sequences);
+
     // What was removed is counted, and files that PostgreSQL does not know are named.
     let removed = &snapshot.json["removed"];
     for key in ["subscriptions", "settings", "foreign_options", "comments", "security_labels"] {

@@ -1,5 +1,7 @@
 //! The steps as types.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::dropped::drop_databases;
 use super::source::Source;
 use super::{Clock, SnapshotOptions, Work, basebackup, directory, tablespaces};
@@ -84,7 +86,7 @@ impl Pool {
         work.manifest.extra.insert("detached".to_owned(), work.options.detach.into());
         work.superuser = find_superuser(&server, names)?;
         clock.stop(&work.options, &mut work.manifest);
-        Ok(Staged { server, work })
+        Ok(Staged { server, work, rolled_back: 0.into() })
     }
 }
 
@@ -108,6 +110,8 @@ pub struct Staged {
     // Dropped before the volume that it runs on.
     server: PrivateServer,
     work: Work,
+    /// Prepared transactions that were rolled back.
+    rolled_back: AtomicU64,
 }
 
 impl Staged {
@@ -120,7 +124,8 @@ impl Staged {
             self.work.options.cancel.check()?;
             if info.allows_connections {
                 let mut client = connect(&info.name)?;
-                roll_back_prepared(&mut client, &info.name)?;
+                let rolled_back = roll_back_prepared(&mut client, &info.name)?;
+                self.rolled_back.fetch_add(rolled_back, Ordering::Relaxed);
                 databases.push(read_database(&mut client, info)?);
             }
         }
@@ -137,7 +142,9 @@ impl Staged {
         let clock = Clock::start(Stage::Plan, &self.work.options)?;
         let mut catalog = self.catalog()?;
         let plan = plan(rules, &catalog)?;
-        let Staged { server, mut work } = self;
+        let Staged { server, mut work, rolled_back } = self;
+        let rolled_back = rolled_back.into_inner();
+        work.manifest.extra.insert("prepared_transactions_removed".to_owned(), rolled_back.into());
         if !plan.dropped.is_empty() {
             let mut client = server.connect_as("template1", &work.superuser)?;
             drop_databases(&mut client, &plan.dropped)?;
@@ -168,17 +175,19 @@ impl Staged {
 }
 
 /// A snapshot has no coordinator that could still commit them.
-fn roll_back_prepared(client: &mut postgres::Client, database: &str) -> Result<()> {
+fn roll_back_prepared(client: &mut postgres::Client, database: &str) -> Result<u64> {
     let sql_error = |error: postgres::Error| {
         sql_error(format!("roll back prepared transactions in database {database}"), &error)
     };
     let query = "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()";
+    let mut rolled_back = 0;
     for row in client.query(query, &[]).map_err(sql_error)? {
         let gid: String = row.try_get(0).map_err(sql_error)?;
         let statement = format!("ROLLBACK PREPARED {}", quote_literal(&gid));
         client.batch_execute(&statement).map_err(sql_error)?;
+        rolled_back += 1;
     }
-    Ok(())
+    Ok(rolled_back)
 }
 
 /// A staged source whose rules have been checked. Nothing has been rewritten.
@@ -301,6 +310,9 @@ impl Rewritten {
             let objects = serde_json::to_value(objects)
                 .map_err(|error| Error::invalid(format!("the list of literals: {error}")))?;
             extra.insert("literals".to_owned(), objects);
+        }
+        if !report.sequences.is_empty() {
+            extra.insert("sequences".to_owned(), report.sequences.clone().into());
         }
         if !report.relayouts.is_empty() {
             extra.insert("layout_not_preserved".to_owned(), report.relayouts.clone().into());

@@ -23,6 +23,7 @@ struct Report<'a> {
     small_domains: Vec<SmallDomain>,
     nulls: NullCounts,
     shuffled: Vec<ShuffleReport>,
+    sequences: Vec<String>,
     signer: Option<PublicKey>,
 }
 
@@ -49,6 +50,7 @@ impl Snapshot {
             small_domains: manifest.read("small_domains").map_err(unreadable)?,
             nulls: manifest.read("nulls").map_err(unreadable)?,
             shuffled: manifest.read("shuffled").map_err(unreadable)?,
+            sequences: manifest.read("sequences").map_err(unreadable)?,
             signer: self.signer()?,
         };
         Ok(report.page().into_string())

@@ -214,6 +214,7 @@ impl Report<'_> {
             }
             (self.small_domains())
             (self.shuffled())
+            (self.counters())
         }
     }
 
@@ -233,6 +234,19 @@ impl Report<'_> {
                         td.number.warn { (grouped(column.smallest)) }
                     } } }
                 } }
+            }
+        }
+    }
+
+    fn counters(&self) -> Markup {
+        html! {
+            @if !self.sequences.is_empty() {
+                h3 { "Counters that stay" }
+                p {
+                    "These sequences feed masked columns. The numbers in the columns are masked; "
+                    "the counters still say where production's stood."
+                }
+                ul { @for sequence in &self.sequences { li { (sequence) } } }
             }
         }
     }
