@@ -76,33 +76,15 @@ fn operand(items: &[u8], texts: &[u8], start: usize) -> Result<Operand, DatumErr
     Ok(Operand { crc: start + CRC, text: place..end })
 }
 
-/// `pg_crc32_table`: that of the usual CRC-32, for bits in reverse.
-const TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < table.len() {
-        let mut crc = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 };
-            bit += 1;
-        }
-        #[expect(clippy::indexing_slicing, reason = "byte is below the table's length")]
-        {
-            table[byte] = crc;
-        }
-        byte += 1;
-    }
-    table
-};
-
-/// `COMP_LEGACY_CRC32` of utils/pg_crc.h: that table, and yet the other way round. What it makes is
-/// the sum of no known kind, and stored since 8.3.
+/// `COMP_LEGACY_CRC32` of utils/pg_crc.h: the table of the usual CRC-32, which is for bits in
+/// reverse, and yet the bytes the other way round. It is the sum of no known kind, and stored so.
 fn legacy_crc32(text: &[u8]) -> u32 {
-    !text.iter().fold(u32::MAX, |crc, byte| {
-        let index = (crc >> 24) as u8 ^ byte;
-        TABLE.get(usize::from(index)).copied().unwrap_or_default() ^ (crc << 8)
-    })
+    !text.iter().fold(u32::MAX, |crc, byte| entry((crc >> 24) as u8 ^ byte) ^ (crc << 8))
+}
+
+/// An entry of `pg_crc32_table`. Lexemes are short: there is no table.
+fn entry(index: u8) -> u32 {
+    (0..8).fold(u32::from(index), |crc, _| (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 })
 }
 
 #[cfg(test)]

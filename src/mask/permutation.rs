@@ -70,29 +70,26 @@ struct Template {
     tweak: Vec<u8>,
     size: u64,
     function: RoundFunction,
-    split: Split,
+    bytes: Option<Bytes>,
 }
 
-/// How a row that is too large for one number is halved.
-enum Split {
-    /// It is one number.
-    None,
-    /// So many digits to the left.
-    At(usize),
-    /// The same; digits are bytes, with these radices.
-    Bytes(usize, [ByteRadices; 2]),
+/// A row whose digits are bytes, and how it is halved.
+struct Bytes {
+    radices: Vec<u32>,
+    middle: usize,
+    halves: [ByteRadices; 2],
 }
 
-impl Split {
-    fn of(radices: &[u32]) -> Split {
-        if radices.is_empty() {
-            return Split::None;
+impl Bytes {
+    /// `None` for rows of one number, of larger digits, and for long ones.
+    fn of(radices: &[u32]) -> Option<Bytes> {
+        if radices.is_empty() || radices.len() > SHORT_ROW {
+            return None;
         }
         let middle = balanced_split(radices);
-        let halves = radices.split_at_checked(middle).filter(|_| radices.len() <= SHORT_ROW);
-        let radices = halves
-            .and_then(|(left, right)| Some([ByteRadices::new(left)?, ByteRadices::new(right)?]));
-        radices.map_or(Split::At(middle), |radices| Split::Bytes(middle, radices))
+        let (left, right) = radices.split_at_checked(middle)?;
+        let halves = [ByteRadices::new(left)?, ByteRadices::new(right)?];
+        Some(Bytes { radices: radices.to_vec(), middle, halves })
     }
 }
 
@@ -218,14 +215,12 @@ impl Permuter {
     fn permute_row(&mut self, prf: &Prf, tweak: &[u8], radices: &[u32], row: &mut [u32]) {
         let Permuter { templates, halves: [left, right], salt, .. } = self;
         let Some(template) = template(templates, *salt, prf, (tweak, 0, radices)) else { return };
-        let Template { function, split, .. } = template;
-        let middle = match split {
-            Split::None => return,
-            Split::At(middle) | Split::Bytes(middle, _) => *middle,
-        };
-        let Some((left_radices, right_radices)) = radices.split_at_checked(middle) else { return };
-        let Some((left_row, right_row)) = row.split_at_mut_checked(middle) else { return };
-        if let Split::Bytes(_, [left_radices, right_radices]) = split {
+        let Template { function, bytes, .. } = template;
+        if let Some(bytes) = bytes.as_ref().filter(|bytes| bytes.radices == radices) {
+            let Some((left_row, right_row)) = row.split_at_mut_checked(bytes.middle) else {
+                return;
+            };
+            let [left_radices, right_radices] = &bytes.halves;
             left.set(left_row, left_radices);
             right.set(right_row, right_radices);
             function.permute_bytes(ROUNDS, [left, right], [left_radices, right_radices]);
@@ -233,6 +228,9 @@ impl Permuter {
             right.get(right_row);
             return;
         }
+        let middle = balanced_split(radices);
+        let Some((left_radices, right_radices)) = radices.split_at_checked(middle) else { return };
+        let Some((left_row, right_row)) = row.split_at_mut_checked(middle) else { return };
         for round in 0..ROUNDS {
             if round % 2 == 0 {
                 let (other, target) =
@@ -265,7 +263,7 @@ fn template<'t>(
     }
     Some(slot.get_or_insert_with(|| {
         let function = RoundFunction::new(prf, &domain(b'F', tweak, size));
-        Template { salt, tweak: tweak.to_vec(), size, function, split: Split::of(radices) }
+        Template { salt, tweak: tweak.to_vec(), size, function, bytes: Bytes::of(radices) }
     }))
 }
 

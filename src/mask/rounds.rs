@@ -320,6 +320,40 @@ mod tests {
     }
 
     #[test]
+    fn rounds_over_bytes_are_those_over_rows() {
+        let function = function(b"b");
+        // Halves of all lengths about a block of the cipher, the last digit a byte or larger.
+        for (len, last) in (0..70).flat_map(|len| [2, 256, 257, 28_080, 1 << 16].map(|r| (len, r)))
+        {
+            let radices = |len: u32| -> Vec<u32> {
+                let bytes = (0..len).map(|place| 1 + place * 37 % 256);
+                bytes.chain([last]).collect()
+            };
+            let halves = [radices(len), radices(len / 2)];
+            let mut rows = halves.clone().map(|it| it.iter().map(|r| r - 1).collect::<Vec<u32>>());
+            let [left_radices, right_radices] =
+                halves.each_ref().map(|it| ByteRadices::new(it).unwrap());
+            let [mut left, mut right] = [ByteRow::default(), ByteRow::default()];
+            left.set(&rows[0], &left_radices);
+            right.set(&rows[1], &right_radices);
+            function.permute_bytes(6, [&mut left, &mut right], [&left_radices, &right_radices]);
+            for round in 0..6 {
+                let [left, right] = &mut rows;
+                let (left, right) = ((left, &halves[0]), (right, &halves[1]));
+                let (target, other) = if round % 2 == 0 { (left, right) } else { (right, left) };
+                let other = (other.0.as_slice(), other.1.as_slice());
+                function.add_to(round, other, (target.0.as_mut_slice(), target.1.as_slice()));
+            }
+            let mut got = rows.clone();
+            left.get(&mut got[0]);
+            right.get(&mut got[1]);
+            assert_eq!(got, rows, "{len} {last}");
+        }
+        assert!(ByteRadices::new(&[300, 2]).is_none());
+        assert!(ByteRadices::new(&[2, (1 << 16) + 1]).is_none());
+    }
+
+    #[test]
     fn domains_have_functions_of_their_own() {
         let of = |domain: &[u8]| function(domain).number(0, 7, u64::MAX);
         assert_ne!(of(b"a"), of(b"b"));
