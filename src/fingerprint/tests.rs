@@ -151,7 +151,8 @@ fn finds_every_length_at_every_alignment() {
 fn a_set_takes_less_than_forty_bytes_a_value() {
     // Just above a power of two, and just below the next: tables are of such sizes.
     for count in [33_000u32, 50_000, 65_000, 131_072] {
-        let originals = (0..count).map(|n| (0, format!("{:08x}", n * 2_654_435).into_bytes()));
+        let originals =
+            (0..count).map(|n| (0, format!("{:08x}", n.wrapping_mul(2_654_435)).into_bytes()));
         let values = Values { originals: originals.collect(), outputs: vec![] };
         let scratch = tempfile::tempdir().unwrap();
         let mut gathered = gather(&values, Limits::default(), scratch.path());
