@@ -9,6 +9,9 @@ use crate::ids::BlockNumber;
 use crate::page::{BLCKSZ, Block, PageHeader, line_pointers, page_checksum};
 use crate::rewrite::page::{Fault, TuplePlace};
 
+/// Looks at a raw tuple.
+pub(in crate::rewrite) type Visit<'v> = dyn FnMut(&[u8], TuplePlace) -> Result<(), Fault> + 'v;
+
 impl Task {
     /// Its first block, counted from the relation's start.
     pub(in crate::rewrite) fn first_block(&self) -> u32 {
@@ -23,7 +26,7 @@ impl Pass<'_> {
         task: &Task,
         target: Option<&Target<'_>>,
         workspace: &mut Workspace,
-        visit: &mut dyn FnMut(&[u8], TuplePlace) -> Result<(), Fault>,
+        visit: &mut Visit<'_>,
     ) -> Result<()> {
         let path = &task.segment.path;
         let file = File::open(path).map_err(Error::io("open", path))?;
@@ -48,7 +51,7 @@ impl Pass<'_> {
         &self,
         page: &Block,
         block: BlockNumber,
-        visit: &mut dyn FnMut(&[u8], TuplePlace) -> Result<(), Fault>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), PageFault> {
         // A page that is garbage without a header is told of when it is rewritten.
         let Some(header) = PageHeader::read(page).map_err(Fault::from)? else { return Ok(()) };
