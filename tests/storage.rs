@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use thinveil::progress::Cancel;
-use thinveil::storage::{Blocks, Driver, DriverChoice, DriverKind, Root, Watch, probe, sync_volume};
+use thinveil::storage::{
+    Blocks, Driver, DriverChoice, DriverKind, Root, Watch, probe, sync_volume,
+};
 
 /// A file system in a file, mounted for one test.
 struct LoopMount {

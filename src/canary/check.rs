@@ -1,4 +1,5 @@
-//! The search: every byte of every file, for the mark that all canaries carry.
+//! The search: every byte of every file, for the mark that all canaries carry. Constants in trees
+//! are lists of decimal numbers there, so these are read, too.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -90,7 +91,8 @@ impl CheckJob<'_> {
         for entry in walkdir::WalkDir::new(self.dir).sort_by_file_name() {
             let entry = entry.map_err(|error| Error::io("read", self.dir)(error.into()))?;
             if entry.file_type().is_file() {
-                let len = entry.metadata().map_err(|e| Error::io("read", self.dir)(e.into()))?.len();
+                let len =
+                    entry.metadata().map_err(|e| Error::io("read", self.dir)(e.into()))?.len();
                 total += len;
                 files.push(entry.into_path());
             }
@@ -102,12 +104,21 @@ impl CheckJob<'_> {
         for path in &files {
             let file = path.strip_prefix(self.dir).unwrap_or(path);
             let before = bytes;
-            bytes += search(path, self.cancel, |done| (self.progress)(before + done, total), |offset, canary| {
-                if let Some((canary, place)) = known.get_key_value(canary) {
-                    seen.entry(canary).or_default().push(file.to_path_buf());
-                    hits.push(Hit { place: place.name.clone(), file: file.to_path_buf(), offset });
-                }
-            })?;
+            bytes += search(
+                path,
+                self.cancel,
+                |done| (self.progress)(before + done, total),
+                |offset, canary| {
+                    if let Some((canary, place)) = known.get_key_value(canary) {
+                        seen.entry(canary).or_default().push(file.to_path_buf());
+                        hits.push(Hit {
+                            place: place.name.clone(),
+                            file: file.to_path_buf(),
+                            offset,
+                        });
+                    }
+                },
+            )?;
         }
         let places = self.list.places.iter().map(|place| {
             let found = place.canaries.iter().filter(|canary| {
@@ -157,8 +168,9 @@ fn search(
     mut hit: impl FnMut(u64, &[u8]),
 ) -> Result<u64> {
     let finder = memmem::Finder::new(MARKER);
+    let numbers = memmem::Finder::new(MARKER_IN_TREES);
     let mut file = File::open(path).map_err(Error::io("open", path))?;
-    let mut window = Vec::with_capacity(WINDOW + LEN);
+    let mut window = Vec::with_capacity(WINDOW + LEN_IN_TREES);
     // Where the window starts in the file.
     let mut start = 0;
     loop {
@@ -173,15 +185,41 @@ fn search(
                 next = at + LEN;
             }
         }
+        for at in numbers.find_iter(&window) {
+            if let Some((canary, len)) = window.get(at..).and_then(of_numbers) {
+                hit(start + at as u64, &canary);
+                next = next.max(at + len);
+            }
+        }
         if at_end {
             return Ok(start + before as u64);
         }
         // What may be the beginning of one that the next window completes.
-        let keep = window.len().saturating_sub(LEN - 1).max(next);
+        let keep = window.len().saturating_sub(LEN_IN_TREES - 1).max(next);
         window.drain(..keep);
         start += keep as u64;
         done(start);
     }
+}
+
+/// [`MARKER`] as `outDatum` writes it.
+const MARKER_IN_TREES: &[u8] = b"122 113 99 97 110 97 114 121 ";
+/// Most bytes of a canary there.
+const LEN_IN_TREES: usize = 4 * LEN;
+
+/// A canary that is written in decimal numbers, and how many bytes these take.
+fn of_numbers(bytes: &[u8]) -> Option<([u8; LEN], usize)> {
+    let mut canary = [0; LEN];
+    let mut len = 0;
+    for byte in &mut canary {
+        let rest = bytes.get(len..)?;
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        *byte = std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()?;
+        // The number, and the blank or bracket behind it.
+        rest.get(digits)?;
+        len += digits + 1;
+    }
+    Some((canary, len))
 }
 
 #[cfg(test)]
@@ -220,6 +258,19 @@ mod tests {
     }
 
     #[test]
+    fn canaries_are_found_in_trees() {
+        let dir = tempfile::tempdir().unwrap();
+        let canary = Canary::draw().unwrap();
+        let numbers: Vec<String> = canary.0.bytes().map(|byte| byte.to_string()).collect();
+        for before in [0, WINDOW - 40, WINDOW - 1] {
+            let tree = format!("{} 0 0 {} ] 122", " ".repeat(before), numbers.join(" "));
+            std::fs::write(dir.path().join("tree"), tree).unwrap();
+            let found = check(dir.path(), &list(&[("here", None, &canary)]));
+            assert_eq!(found.hits.len(), 1, "{found:?}");
+        }
+    }
+
+    #[test]
     fn a_place_is_its_own_file_and_the_log_counts_for_itself() {
         let dir = tempfile::tempdir().unwrap();
         let canary = Canary::draw().unwrap();
@@ -236,7 +287,10 @@ mod tests {
         assert_eq!(counts, [1, 0, 1]);
         assert_eq!(found.hits.len(), 2);
         std::fs::remove_file(dir.path().join("77.1")).unwrap();
-        let found = check(dir.path(), &CanaryList { places: vec![Place { file: None, ..list.places[0].clone() }], ..list });
+        let found = check(
+            dir.path(),
+            &CanaryList { places: vec![Place { file: None, ..list.places[0].clone() }], ..list },
+        );
         assert_eq!((found.places[0].found, found.is_clean()), (0, false));
     }
 }

@@ -41,9 +41,11 @@ pub(super) fn domains(rules: &RuleSet) -> (Vec<Domains>, Vec<String>) {
         }
         let (suited, others): (Vec<_>, Vec<_>) =
             found.into_values().partition(|rule| supports(rule.mask, ValueType::Text));
-        left_out.extend(others.iter().map(|rule| {
-            format!("{database}: {} ({})", rule.mask.as_str(), rule.domain())
-        }));
+        left_out.extend(
+            others
+                .iter()
+                .map(|rule| format!("{database}: {} ({})", rule.mask.as_str(), rule.domain())),
+        );
         if !suited.is_empty() {
             all.push(Domains {
                 database: database.clone(),

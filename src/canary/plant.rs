@@ -6,7 +6,7 @@ use postgres::Client;
 
 use super::files::{COUNT, Files};
 use super::kit::{Domains, KNOWN, SCHEMA, TABLES, domains, with_kit};
-use super::places::{CATALOGS, CLUSTER, COMMENTS, ROW_FILTERS, Statement};
+use super::places::{CATALOGS, CLUSTER, COMMENTS, KEEPS_TOAST, ROW_FILTERS, Statement};
 use super::{Canary, CanaryList, Place};
 use crate::cluster::binaries::Binaries;
 use crate::cluster::sandbox::Owner;
@@ -236,7 +236,6 @@ impl<'a> Planter<'a> {
                  CREATE INDEX rows_include_{column} ON {SCHEMA}.rows (id) INCLUDE ({column});
                  CREATE INDEX rows_partial_{column} ON {SCHEMA}.rows ({column}) WHERE id > 0;
                  CREATE INDEX rows_hash_{column} ON {SCHEMA}.rows USING hash ({column});
-                 CREATE INDEX rows_brin_{column} ON {SCHEMA}.rows USING brin ({column});
                  CREATE INDEX rows_gin_{column} ON {SCHEMA}.rows
                      USING gin (to_tsvector('simple', {column}));
                  CREATE STATISTICS {SCHEMA}.seen_{column} (mcv) ON id, {column}
@@ -249,9 +248,9 @@ impl<'a> Planter<'a> {
     /// Plants what belongs to the database; and, if they are asked for, draws canaries for files.
     fn plant(&mut self, with_files: bool) -> Result<Vec<Vec<Canary>>> {
         self.holes()?;
+        self.toast()?;
         self.run_witness("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")?;
         self.rows()?;
-        self.toast()?;
         self.statistics()?;
         self.statements(&CATALOGS)?;
         if !self.domains.keeps_comments {
@@ -274,7 +273,7 @@ impl<'a> Planter<'a> {
     fn holes(&mut self) -> Result<()> {
         let kept = self.draw()?;
         self.insert("holes", &kept, "''")?;
-        let removed = self.draw()?;
+        let removed = self.draw_known()?;
         let id = self.insert("holes", &removed, "''")?;
         self.run(&format!("DELETE FROM {SCHEMA}.holes WHERE id = {id}"))?;
         self.run(&format!("VACUUM (TRUNCATE off) {SCHEMA}.holes"))?;
@@ -322,7 +321,7 @@ impl<'a> Planter<'a> {
         ))?;
         self.note("missing_value", Some("pg_attribute"), &missing)?;
 
-        for kind in ["spgist", "btree", "expression", "include", "partial", "brin", "gin"] {
+        for kind in ["spgist", "btree", "expression", "include", "partial", "gin"] {
             for (column, canary) in self.domains.columns().iter().zip(&live) {
                 let index = format!("{SCHEMA}.rows_{kind}_{column}");
                 self.note(&format!("index_{kind}"), Some(&index), std::slice::from_ref(canary))?;
@@ -332,7 +331,16 @@ impl<'a> Planter<'a> {
         self.note("materialized_view", Some("thinveil_canary.derived"), &live)?;
         let unlogged = self.draw()?;
         self.insert("quick", &unlogged, "''")?;
-        self.note("unlogged_table", Some("thinveil_canary.quick"), &unlogged)
+        self.note("unlogged_table", Some("thinveil_canary.quick"), &unlogged)?;
+        // A summary has the least and the greatest value: here there is one.
+        for (column, canary) in self.domains.columns().iter().zip(&unlogged) {
+            let index = format!("{SCHEMA}.quick_brin_{column}");
+            self.run(&format!(
+                "CREATE INDEX quick_brin_{column} ON {SCHEMA}.quick USING brin ({column})"
+            ))?;
+            self.note("index_brin", Some(&index), std::slice::from_ref(canary))?;
+        }
+        Ok(())
     }
 
     /// Values out of line, referred to and not.
@@ -342,12 +350,16 @@ impl<'a> Planter<'a> {
             "SELECT reltoastrelid::regclass::text FROM pg_class
              WHERE oid = '{SCHEMA}.long'::regclass"
         ))?;
-        let live = self.draw()?;
+        let live = self.draw_known()?;
         self.insert("long", &live, FILLER)?;
         self.note("toast", Some(&table), &live)?;
-        let orphaned = self.draw()?;
+        let orphaned = self.draw_known()?;
         let id = self.insert("long", &orphaned, FILLER)?;
         self.run(&format!("DELETE FROM {SCHEMA}.long WHERE id = {id}"))?;
+        // The row goes, its chunks stay.
+        if self.major.number() >= KEEPS_TOAST {
+            self.run(&format!("VACUUM (TRUNCATE off, PROCESS_TOAST off) {SCHEMA}.long"))?;
+        }
         self.note("deleted_toast", Some(&table), &orphaned)
     }
 
@@ -385,15 +397,19 @@ impl<'a> Planter<'a> {
             if *name == "dead_publication_filter" && self.major.number() < ROW_FILTERS {
                 continue;
             }
-            let canaries = self.draw_known()?;
+            let mut canaries = self.draw_known()?;
+            if sql.contains("{one}") {
+                canaries.truncate(1);
+            }
             let labels: Vec<_> = canaries.iter().map(|c| quote_literal(&c.to_string())).collect();
             let statement = sql
                 .replace("{text}", &joined(&canaries))
+                .replace("{one}", &joined(&canaries))
                 .replace("{labels}", &labels.join(", "))
                 .replace("{database}", &quote_ident(&self.domains.database));
             self.run(&statement)?;
             // Some only make the place before them a dead one.
-            if ["{text}", "{labels}"].iter().any(|canaries| sql.contains(canaries)) {
+            if ["{text}", "{labels}", "{one}"].iter().any(|canaries| sql.contains(canaries)) {
                 self.note(name, None, &canaries)?;
             }
         }

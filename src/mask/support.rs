@@ -116,9 +116,11 @@ pub fn suited_masks(value_type: ValueType) -> &'static [MaskName] {
 pub(super) fn undefined(mask: MaskName, value_type: ValueType) -> String {
     match mask {
         MaskName::Null => "mask null makes no value: it is for columns of a snapshot".to_owned(),
-        MaskName::Shuffle => "mask shuffle moves the values of a column among its rows: a snapshot \
+        MaskName::Shuffle => {
+            "mask shuffle moves the values of a column among its rows: a snapshot \
                               can, but there is nothing to be done to one value by itself"
-            .to_owned(),
+                .to_owned()
+        }
         _ => format!("mask {mask} is not defined on {value_type:?}"),
     }
 }

@@ -76,7 +76,10 @@ fn canaries_are_in_the_raw_copy_and_not_in_the_snapshot() {
     let sandbox = Sandbox::new();
     let pool = Pool::new(&sandbox);
     let planted = plant(&sandbox, &pool);
-    assert_eq!(planted.told["left_out"], serde_json::json!(["postgres: date_shift (date_shift)", "postgres: integer (integer)"]));
+    assert_eq!(
+        planted.told["left_out"],
+        serde_json::json!(["postgres: date_shift (date_shift)", "postgres: integer (integer)"])
+    );
 
     let source = planted.raw.source();
     let raw = check(&pool, &planted, &["--raw", source], 0);

@@ -234,13 +234,7 @@ impl Context<'_> {
                 let rules =
                     pool.logged("snapshot create", &object, || RuleSet::from_toml(&text))?;
                 let options =
-                    SnapshotOptions {
-                        name,
-                        threads,
-                        signing_key,
-                        detach,
-                        ..self.options(&source)
-                    };
+                    SnapshotOptions { name, threads, signing_key, detach, ..self.options(&source) };
                 let snapshot = pool
                     .stage(&Source::parse(&source.source), options)?
                     .plan(&rules)?

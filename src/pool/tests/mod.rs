@@ -173,8 +173,10 @@ fn stage(pool: &Pool, source: &Path) -> Staging {
             roots.push(Root::new(fs::read_link(path).unwrap(), format!("tablespaces/{oid}")));
         }
     }
-    let ingested =
-        staging.driver().ingest(&roots, &staging.volume(), Blocks::Shared, &Watch::silent(&cancel)).unwrap();
+    let ingested = staging
+        .driver()
+        .ingest(&roots, &staging.volume(), Blocks::Shared, &Watch::silent(&cancel))
+        .unwrap();
     assert_eq!(ingested.links.len(), oids.len());
     staging.link_tablespaces(&oids).unwrap();
     staging
@@ -204,8 +206,14 @@ fn options(staging: &Staging, superuser: &str) -> ServerOptions {
 
 /// Each test has ports of its own: a pool knows nothing of another pool's stopped clones.
 fn ports() -> PortRange {
+    static TESTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let name = std::thread::current().name().unwrap_or_default().to_owned();
-    let first = 16000 + blake3::hash(name.as_bytes()).as_bytes()[0] as u16 * 20;
+    let mut tests = TESTS.lock().unwrap_or_else(|error| error.into_inner());
+    let number = tests.iter().position(|test| *test == name).unwrap_or_else(|| {
+        tests.push(name);
+        tests.len() - 1
+    });
+    let first = 16000 + number as u16 * 20;
     PortRange::new(first, first + 19).unwrap()
 }
 

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::super::heap::{Column, payload, raw_tcinfo};
-use crate::datum::compressed::unpack;
 use crate::datum::DatumError;
+use crate::datum::compressed::unpack;
 use crate::page::{Attribute, VarlenaForm};
 
 /// Larger buffers are given back.
