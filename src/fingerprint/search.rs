@@ -142,7 +142,7 @@ fn flag(byte: u8) -> u8 {
     // Headers of four to seven bytes behind them: short ones, and the last byte of plain ones.
     let header = matches!(byte, 0 | 0x0B | 0x0D | 0x0F | 0x11);
     let word = byte.is_ascii_alphanumeric() || byte >= 0x80;
-    u8::from(header) * HEADER | u8::from(!word) * GAP
+    (u8::from(header) * HEADER) | (u8::from(!word) * GAP)
 }
 
 #[inline]
