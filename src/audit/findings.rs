@@ -59,12 +59,14 @@ impl Found {
 
 /// By masked column, relation and attribute.
 type Place = (u32, usize, Option<usize>);
+/// By relation, attribute and value.
+type ValueAt = (usize, Option<usize>, usize);
 
 /// What is found of one set of originals, and of all before it.
 #[derive(Default)]
 pub(super) struct Findings {
-    /// By relation, attribute and value, of the set that is searched for now.
-    now: Mutex<HashMap<(usize, Option<usize>, usize), Found>>,
+    /// Of the set that is searched for now.
+    now: Mutex<HashMap<ValueAt, Found>>,
     overflow: AtomicBool,
     /// Of all sets: values, and where.
     places: BTreeMap<Place, (u64, Found)>,
