@@ -9,6 +9,7 @@ mod files;
 mod kit;
 mod places;
 mod plant;
+mod rows;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -110,7 +110,7 @@ impl Planner {
                     at,
                     "fields_needed",
                     format!("a value of type {} has fields: each has its own rule", at.type_name),
-                    suggested_fields(fields),
+                    super::suggest::suggested_fields(fields),
                 );
                 ColumnMask::Keep
             }
@@ -439,17 +439,4 @@ type Rules = BTreeMap<String, ColumnRule>;
 /// A rule that names no path or key is for all of them.
 fn of_all(rule: &ColumnRule) -> PartDefault {
     PartDefault::Rule(Box::new(rule.clone()))
-}
-
-/// A rule for every field, to paste.
-fn suggested_fields(fields: &[Field]) -> String {
-    let lines: Vec<String> = fields
-        .iter()
-        .filter(|field| !field.dropped)
-        .map(|field| {
-            let guess = super::suggest::guess_structured(&field.name, &field.part.structure);
-            rule_line(&field.name, &guess.rule)
-        })
-        .collect();
-    format!("{{ fields = {{ {} }} }}", lines.join(", "))
 }

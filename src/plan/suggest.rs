@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::cluster::catalog::{Catalog, Column, Database, Relation, RelationKind};
-use crate::datum::{Structure, ValueType};
+use crate::datum::{Field, Structure, ValueType};
 use crate::mask;
 use crate::rules::{
     ColumnRule, Guess, MaskName, PartDefault, Parts, guess, rule_line, table_header,
@@ -213,4 +213,17 @@ fn injective_rule(wanted: MaskName, value_type: ValueType) -> Option<ColumnRule>
         mask::supports(rule.mask, value_type)
             && mask::is_injective(rule.mask, value_type, &rule.options)
     })
+}
+
+/// A rule for every field, to paste.
+pub(super) fn suggested_fields(fields: &[Field]) -> String {
+    let lines: Vec<String> = fields
+        .iter()
+        .filter(|field| !field.dropped)
+        .map(|field| {
+            let guess = guess_structured(&field.name, &field.part.structure);
+            rule_line(&field.name, &guess.rule)
+        })
+        .collect();
+    format!("{{ fields = {{ {} }} }}", lines.join(", "))
 }

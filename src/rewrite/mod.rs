@@ -6,6 +6,7 @@
 mod by_row;
 mod heap;
 mod job;
+mod masked;
 mod missing;
 mod multixact;
 mod nulls;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::by_row::{Row, attribute_of};
-use super::heap::{Column, HeapRewriter, KeptBeside, MaskedColumn};
+use super::heap::{Column, HeapRewriter};
+use super::masked::{KeptBeside, MaskedColumn};
 use super::missing::{MissingColumn, MissingRewriter};
 use super::nulls::{NullColumn, NullCounts, Nulls};
 use super::pass::{Target, Workspace};
