@@ -7,6 +7,8 @@
 mod check;
 mod files;
 mod kit;
+#[cfg(test)]
+mod mutation_tests;
 mod places;
 mod plant;
 mod rows;

@@ -2,7 +2,6 @@
 
 mod crashes;
 mod lifecycle;
-mod mutations;
 mod requests;
 mod shuffles;
 

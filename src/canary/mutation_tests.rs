@@ -6,13 +6,19 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
-use super::*;
-use crate::canary::{CheckJob, PlantJob};
+use super::{CanaryList, CheckJob, PlantJob};
+use crate::cluster::binaries::Binaries;
+use crate::cluster::server::{Limits, PrivateServer, ServerOptions};
+use crate::error::Error;
+use crate::ids::PgMajor;
 use crate::mask::MaskKey;
-use crate::pool::{SnapshotOptions, Source as SnapshotSource};
+use crate::pool::{Pool, SnapshotOptions, Source};
+use crate::progress::Cancel;
 use crate::removal::Removal;
 use crate::rules::RuleSet;
+use crate::storage::DriverChoice;
 
 /// Where [`one_run`] finds a planted cluster, its rules and its list of canaries.
 const PLANTED: &str = "THINVEIL_TEST_PLANTED";
@@ -27,7 +33,7 @@ name = \"full_name\"
 
 #[test]
 fn the_audit_refuses_what_any_one_removal_would_have_left() {
-    if !is_root() {
+    if !rustix::process::geteuid().is_root() {
         return;
     }
     let home = tempfile::Builder::new().prefix("thinveil-mut-").tempdir_in("/tmp").unwrap();
@@ -49,6 +55,11 @@ fn the_audit_refuses_what_any_one_removal_would_have_left() {
     });
     let missed = missed.into_inner().unwrap();
     assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
+
+fn run(command: &mut Command) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// What the refusal has to name.
@@ -76,11 +87,12 @@ fn trace(removal: Removal) -> &'static str {
 fn plant(home: &Path) {
     run(Command::new("chown").arg("postgres:").arg(home));
     let data = home.join("data");
-    run(as_postgres("initdb")
-        .args(["--no-sync", "-A", "trust", "-U", "postgres", "-D"])
-        .arg(&data));
+    let binaries = Binaries::find(PgMajor::new(15).unwrap(), None).unwrap();
+    let mut initdb = Command::new("runuser");
+    initdb.args(["-u", "postgres", "--"]).arg(binaries.dir().join("initdb")).current_dir("/");
+    run(initdb.args(["--no-sync", "-A", "trust", "-U", "postgres", "-D"]).arg(&data));
     let server = PrivateServer::start(ServerOptions {
-        binaries: binaries(),
+        binaries,
         volume: data.clone(),
         data_dir: data.clone(),
         private_dir: home.join("private"),
@@ -110,7 +122,7 @@ fn plant(home: &Path) {
 /// How a snapshot of it ends without a removal.
 fn outcome(home: &Path, without: Option<Removal>) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "--ignored", "pool::tests::mutations::one_run"]).stdin(Stdio::null());
+    command.args(["--exact", "--ignored", "canary::mutation_tests::one_run"]).stdin(Stdio::null());
     command.env(PLANTED, home);
     let result = home.join(format!("{without:?}"));
     command.env("THINVEIL_TEST_RESULT", &result);
@@ -127,9 +139,10 @@ fn outcome(home: &Path, without: Option<Removal>) -> String {
 fn one_run() {
     let home = std::path::PathBuf::from(std::env::var_os(PLANTED).unwrap());
     let rules = RuleSet::from_toml(&fs::read_to_string(home.join("rules.toml")).unwrap()).unwrap();
-    let pool_home = Home::new(DriverKind::Copy);
-    let pool = Pool::init(&pool_home.pool(), crate::storage::DriverChoice::Auto).unwrap().0;
-    let source = SnapshotSource::parse(home.join("data").to_str().unwrap());
+    let place = tempfile::Builder::new().prefix("thinveil-mut-").tempdir_in("/tmp").unwrap();
+    run(Command::new("chmod").arg("755").arg(place.path()));
+    let pool = Pool::init(&place.path().join("pool"), DriverChoice::Auto).unwrap().0;
+    let source = Source::parse(home.join("data").to_str().unwrap());
     let sealed = pool
         .stage(&source, SnapshotOptions::default())
         .and_then(|staged| staged.plan(&rules))
@@ -140,7 +153,7 @@ fn one_run() {
     let text = match sealed {
         Ok(snapshot) => {
             let list = fs::read_to_string(home.join("list.json")).unwrap();
-            let list = crate::canary::CanaryList::from_json(&list).unwrap();
+            let list = CanaryList::from_json(&list).unwrap();
             let found = CheckJob {
                 dir: &snapshot.volume(),
                 list: &list,
