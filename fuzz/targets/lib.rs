@@ -2,8 +2,8 @@
 
 use thinveil::datum::{Encoding, EnumLabels, Layout, ValueType};
 use thinveil::mask::{
-    ColumnMask, FieldMask, Mask, MaskKey, MaskSpec, PathAction, PathMasks, PathTree, ScalarMask,
-    suited_masks,
+    ColumnMask, FieldMask, Mask, MaskKey, MaskSpec, NoWitness, PathAction, PathMasks, PathTree,
+    ScalarMask, suited_masks,
 };
 use thinveil::rules::{MaskName, MaskOptions};
 
@@ -36,7 +36,7 @@ impl Masks {
     pub fn apply(&self, data: &[u8]) {
         let Some((&chosen, value)) = data.split_first() else { return };
         let mask = &self.0[usize::from(chosen) % self.0.len()];
-        let apply = |value: &mut Vec<u8>| mask.masker().apply(value, &mut |_, _| {});
+        let apply = |value: &mut Vec<u8>| mask.masker().apply(value, &mut NoWitness);
         let mut masked = value.to_vec();
         if apply(&mut masked).is_ok() {
             let mut again = value.to_vec();
