@@ -2,6 +2,7 @@
 //! catalogs. What may be one is decoded, and searched like everything else.
 
 use std::ops::RangeInclusive;
+use std::sync::LazyLock;
 
 /// How a value stood where it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,6 +55,30 @@ const SHORTEST_LINE: usize = 60;
 /// Of an escape's surroundings so much is looked at before it.
 const BEFORE_ESCAPE: usize = 80;
 
+static HEX: LazyLock<Digits> = LazyLock::new(|| Digits::new(is_hex, hex_digit));
+static BASE64: LazyLock<Digits> = LazyLock::new(|| Digits::new(is_base64, base64_value));
+
+/// Which bytes are digits of a form, and what they stand for.
+struct Digits([Option<u8>; 256]);
+
+impl Digits {
+    /// `value` is asked for each digit.
+    fn new(is: fn(u8) -> bool, value: fn(u8) -> u8) -> Digits {
+        let digit = |byte: usize| Some(byte as u8).filter(|byte| is(*byte)).map(value);
+        Digits(std::array::from_fn(digit))
+    }
+
+    #[inline]
+    fn of(&self, byte: u8) -> Option<u8> {
+        self.0.get(usize::from(byte)).copied().flatten()
+    }
+
+    #[inline]
+    fn value(&self, byte: u8) -> u8 {
+        self.of(byte).unwrap_or_default()
+    }
+}
+
 /// What was decoded of some bytes.
 #[derive(Default)]
 pub(super) struct Decoded {
@@ -66,20 +91,23 @@ pub(super) struct Decoded {
 }
 
 impl Decoded {
-    /// Decodes whatever may be a text in another form.
-    pub(super) fn read(&mut self, bytes: &[u8]) {
+    /// Decodes whatever may be a text in another form. `begins` says whether a value may begin with
+    /// these bytes: long runs in which none does are left out.
+    pub(super) fn read(&mut self, bytes: &[u8], begins: &impl Fn([u8; 4]) -> bool) {
         self.bytes.clear();
         self.offsets.clear();
         self.forms.clear();
         self.begin(Form::Hex);
-        self.runs(bytes, is_hex, SHORTEST_HEX, |this, run, start| {
-            for phase in 0..2 {
+        self.runs(bytes, &HEX, SHORTEST_HEX, |this, run, start| {
+            for phase in 0..if hex_begins(run, begins) { 2 } else { 0 } {
                 this.hex(run, start, phase);
             }
         });
         self.begin(Form::Base64);
-        self.runs(bytes, is_base64, SHORTEST_BASE64, |this, run, start| {
-            for phase in 0..4 {
+        self.runs(bytes, &BASE64, SHORTEST_BASE64, |this, run, start| {
+            let rest = bytes.get(start + run.len()..).unwrap_or_default();
+            let goes_on = run.len() >= SHORTEST_LINE && line_break(rest).is_some();
+            for phase in 0..if goes_on || base64_begins(run, begins) { 4 } else { 0 } {
                 this.base64(bytes, run.len(), start, phase);
             }
         });
@@ -123,10 +151,11 @@ impl Decoded {
     fn runs(
         &mut self,
         bytes: &[u8],
-        is: fn(u8) -> bool,
+        digits: &Digits,
         shortest: usize,
         mut found: impl FnMut(&mut Self, &[u8], usize),
     ) {
+        let is = |byte| digits.of(byte).is_some();
         let mut next = 0;
         for at in (0..bytes.len()).step_by(8) {
             if at < next || !bytes.get(at).is_some_and(|byte| is(*byte)) {
@@ -143,30 +172,30 @@ impl Decoded {
     }
 
     fn hex(&mut self, run: &[u8], start: usize, phase: usize) {
-        let digits = run.get(phase..).unwrap_or_default();
-        for (at, [high, low]) in digits.as_chunks().0.iter().enumerate() {
-            let byte = hex_digit(*high) << 4 | hex_digit(*low);
+        let digits = &*HEX;
+        let pairs = run.get(phase..).unwrap_or_default();
+        for (at, [high, low]) in pairs.as_chunks().0.iter().enumerate() {
+            let byte = digits.value(*high) << 4 | digits.value(*low);
             self.push(byte, start + phase + 2 * at);
         }
         self.push(0, start);
     }
 
-    /// Decodes base64 from a character on. A line that breaks off is followed by the next.
+    /// Decodes base64 from a character on. A line that breaks off is followed by as much of the next
+    /// as a value may take that began in it.
     fn base64(&mut self, bytes: &[u8], len: usize, start: usize, phase: usize) {
+        let digits = &*BASE64;
         let mut bits = 0u32;
         let mut held = 0;
         let (mut at, mut end, mut line) = (start + phase, start + len, len);
         let mut first = at;
-        loop {
+        let reach = end + REACH;
+        while at < reach {
             if at >= end {
                 let rest = bytes.get(at..).unwrap_or_default();
-                let gap = match rest {
-                    [b'\r', b'\n', ..] => 2,
-                    [b'\n', ..] => 1,
-                    _ => break,
-                };
+                let Some(gap) = line_break(rest) else { break };
                 let behind = rest.get(gap..).unwrap_or_default();
-                let next = behind.iter().take_while(|byte| is_base64(**byte)).count();
+                let next = behind.iter().take_while(|byte| digits.of(**byte).is_some()).count();
                 if line < SHORTEST_LINE || next == 0 {
                     break;
                 }
@@ -174,7 +203,7 @@ impl Decoded {
                 end = at + next;
                 line = next;
             }
-            let value = bytes.get(at).map_or(0, |byte| base64_value(*byte));
+            let value = bytes.get(at).map_or(0, |byte| digits.value(*byte));
             if held == 0 {
                 first = at;
             }
@@ -319,6 +348,35 @@ impl Decoded {
             self.push(0, start);
         }
     }
+}
+
+/// The length of a line break that is next.
+fn line_break(rest: &[u8]) -> Option<usize> {
+    match rest {
+        [b'\r', b'\n', ..] => Some(2),
+        [b'\n', ..] => Some(1),
+        _ => None,
+    }
+}
+
+/// True if a value may begin somewhere in digits.
+fn hex_begins(run: &[u8], begins: &impl Fn([u8; 4]) -> bool) -> bool {
+    let digits = &*HEX;
+    let mut last = 0u32;
+    run.iter().enumerate().any(|(at, digit)| {
+        last = last << 4 | u32::from(digits.value(*digit));
+        at >= 7 && begins(last.to_be_bytes())
+    })
+}
+
+/// True if a value may begin somewhere in base64: every second bit may be where a byte begins.
+fn base64_begins(run: &[u8], begins: &impl Fn([u8; 4]) -> bool) -> bool {
+    let digits = &*BASE64;
+    let mut last = 0u64;
+    run.iter().enumerate().any(|(at, digit)| {
+        last = last << 6 | u64::from(digits.value(*digit));
+        at >= 5 && [0, 2, 4].iter().any(|bits| begins(((last >> bits) as u32).to_be_bytes()))
+    })
 }
 
 fn is_hex(byte: u8) -> bool {

@@ -70,14 +70,16 @@ impl Searcher {
     ) -> std::vec::Drain<'_, Hit> {
         let Searcher { candidates, decoded, hits, .. } = self;
         hits.clear();
-        scan.set.search(bytes, from, to, candidates, |found| {
+        scan.set.search(bytes, (from, to), true, candidates, |found| {
             if scan.matters(&found) {
                 let Match { position, len, value, .. } = found;
                 hits.push(Hit { position, last: position + len - 1, value, form });
             }
         });
-        decoded.read(bytes);
-        scan.set.search(&decoded.bytes, 0, decoded.bytes.len(), candidates, |found| {
+        let beginnings = scan.set.other_beginnings();
+        decoded.read(bytes, &|first| beginnings.may_have(first));
+        let all = (0, decoded.bytes.len());
+        scan.set.search(&decoded.bytes, all, false, candidates, |found| {
             if scan.set.class(found.value) != Class::Number
                 && let Some((range, form)) = decoded.origin(found.position, found.len)
                 && (from..to).contains(range.start())

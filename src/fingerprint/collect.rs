@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::beginnings::Beginnings;
 use super::bucket::{Buckets, Record};
 use super::gathered::{ColumnName, Gathered};
 use super::hash::HashKey;
@@ -91,6 +92,10 @@ pub struct Collector {
     pub(super) scratch: PathBuf,
     pub(super) originals: Buckets<Entry>,
     pub(super) outputs: Buckets<u64>,
+    /// What originals begin with,
+    pub(super) beginnings: Beginnings,
+    /// and what those that are no numbers begin with.
+    pub(super) other_beginnings: Beginnings,
     /// By column: values, and those of them that are too short to be searched for.
     pub(super) counts: Mutex<BTreeMap<u32, (u64, u64)>>,
     /// The first thing that went wrong with a file.
@@ -107,8 +112,11 @@ impl Collector {
     /// Collects fingerprints under `key`. `scratch` is a directory that is made if it is needed;
     /// it must not be in the volume.
     pub fn new(key: &MaskKey, scratch: &Path, limits: Limits) -> Collector {
+        let key = HashKey::derive(key);
         Collector {
-            key: HashKey::derive(key),
+            beginnings: Beginnings::new(&key),
+            other_beginnings: Beginnings::new(&key),
+            key,
             limits,
             scratch: scratch.to_path_buf(),
             originals: Buckets::new(scratch, "originals", limits.originals),
@@ -208,6 +216,10 @@ impl Witness for Notes<'_> {
             return;
         }
         let Some(class) = class(value_type, value) else { return };
+        self.collector.beginnings.enter(value);
+        if class != Class::Number {
+            self.collector.other_beginnings.enter(value);
+        }
         let head = value.first_chunk().map(|first| u64::from_le_bytes(*first));
         let head = head.map_or(0, |first| self.collector.key.head(first));
         let (column, len) = (self.column, value.len() as u8);

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::beginnings::Beginnings;
 use super::bucket::BUCKETS;
 use super::collect::{Collector, Entry};
 use super::hash::HashKey;
@@ -66,6 +67,8 @@ pub struct Gathered {
     pub(super) column_sets: Vec<Vec<u32>>,
     pub(super) originals: Vec<Sorted<Entry>>,
     pub(super) outputs: Vec<Sorted<u64>>,
+    /// What originals begin with, all and those that are no numbers.
+    pub(super) beginnings: [Arc<Beginnings>; 2],
     /// Originals that prove nothing, by the user's word.
     pub(super) forgotten: HashSet<u64>,
     /// Distinct originals, those set apart included.
@@ -104,6 +107,7 @@ impl Gathered {
             column_sets: sets.into_inner().unwrap_or_else(PoisonError::into_inner).sets,
             originals: Vec::new(),
             outputs: Vec::new(),
+            beginnings: [collector.beginnings.into(), collector.other_beginnings.into()],
             forgotten: HashSet::new(),
             distinct: 0,
             also_output: 0,
@@ -136,6 +140,7 @@ impl Gathered {
         column_sets: Vec<Vec<u32>>,
         counts: [u64; 3],
         numbers: Vec<u64>,
+        beginnings: [Arc<Beginnings>; 2],
         searched_at_once: usize,
     ) -> Gathered {
         let [distinct, also_output, unsearchable] = counts;
@@ -145,6 +150,7 @@ impl Gathered {
             column_sets,
             originals: Vec::new(),
             outputs: Vec::new(),
+            beginnings,
             forgotten: HashSet::new(),
             distinct,
             also_output,
@@ -187,7 +193,7 @@ impl Gathered {
 
     /// The next originals to search for, which are gone from here; `None` after the last ones.
     pub(crate) fn next_set(&mut self) -> Result<Option<FingerprintSet>> {
-        let mut builder = Builder::new(self.key.clone());
+        let mut builder = Builder::new(self.key.clone(), self.beginnings.clone());
         while let Some(bucket) = self.originals.get_mut(self.next) {
             if builder.len() > 0 && builder.len() + bucket.len() > self.searched_at_once {
                 break;

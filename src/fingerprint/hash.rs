@@ -40,6 +40,12 @@ impl HashKey {
         fold(first ^ mask, factor)
     }
 
+    /// The factor that hashes of beginnings are made with.
+    pub(super) fn beginning(&self) -> u64 {
+        let [_, factor] = self.head;
+        factor
+    }
+
     /// The hash of a whole value.
     #[inline]
     pub(crate) fn full(&self, value: &[u8]) -> u64 {

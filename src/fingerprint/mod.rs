@@ -4,6 +4,7 @@
 //! while values are masked, gathered into sets of distinct ones, searched for in bytes, and sealed
 //! beside the snapshot for later audits.
 
+mod beginnings;
 mod bucket;
 mod collect;
 mod gathered;

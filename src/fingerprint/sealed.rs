@@ -4,9 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::beginnings::Beginnings;
 use super::bucket::{BUCKETS, Record};
 use super::collect::{Entry, Limits};
 use super::gathered::{ColumnName, Gathered};
@@ -50,6 +52,10 @@ impl Gathered {
         let mut write = |bytes: &[u8]| writer.write_all(bytes).map_err(failed);
         write(&(head.len() as u64).to_le_bytes())?;
         write(&head)?;
+        for beginnings in &self.beginnings {
+            beginnings.write(&mut writer).map_err(failed)?;
+        }
+        let mut write = |bytes: &[u8]| writer.write_all(bytes).map_err(failed);
         for (originals, outputs) in self.originals.iter().zip(&self.outputs) {
             write(&bytes_of(&originals.load()?))?;
             write(&bytes_of(&outputs.load()?))?;
@@ -74,12 +80,16 @@ impl Gathered {
         (&mut reader).take(len.min(LONGEST_HEAD)).read_to_end(&mut head).map_err(failed)?;
         let head: Head = serde_json::from_slice(&head)
             .map_err(|error| Error::invalid(format!("the head of the fingerprints: {error}")))?;
+        let key = HashKey::derive(key);
+        let mut beginnings = || Beginnings::read(&key, &mut reader).map(Arc::new).map_err(failed);
+        let beginnings = [beginnings()?, beginnings()?];
         let mut gathered = Gathered::from_parts(
-            HashKey::derive(key),
+            key,
             head.columns,
             head.column_sets,
             head.counts,
             head.numbers,
+            beginnings,
             limits.searched,
         );
         gathered.forgotten = head.forgotten.into_iter().collect();

@@ -1,5 +1,6 @@
 //! The search for all values of a set at every position of some bytes.
 
+use super::beginnings;
 use super::set::{FingerprintSet, LONGEST_SHORT};
 use super::value::Class;
 
@@ -24,9 +25,14 @@ pub(crate) struct Match {
     pub(crate) counts: bool,
 }
 
-/// Positions that passed a filter: working memory.
+/// Positions that passed: working memory.
 #[derive(Default)]
-pub(crate) struct Candidates(Vec<(usize, u64)>);
+pub(crate) struct Candidates {
+    /// A value may begin there.
+    begins: Vec<usize>,
+    /// And a head is there.
+    heads: Vec<(usize, u64)>,
+}
 
 /// What the byte before a short text may say: it is a `varlena` header for one of this length,
 const HEADER: u8 = 1;
@@ -35,19 +41,36 @@ const GAP: u8 = 2;
 
 impl FingerprintSet {
     /// Calls `found` for each value that starts at a position in `from..to` of `bytes`; what is
-    /// around says whether a short text counts there.
+    /// around says whether a short text counts there. With `numbers`, those are searched for too.
     pub(crate) fn search(
         &self,
         bytes: &[u8],
-        from: usize,
-        to: usize,
+        (from, to): (usize, usize),
+        numbers: bool,
         candidates: &mut Candidates,
         mut found: impl FnMut(Match),
     ) {
+        let beginnings = if numbers { self.beginnings() } else { self.other_beginnings() };
         for start in (from..to).step_by(BLOCK) {
             let end = (start + BLOCK).min(to);
-            self.filter_heads(bytes, start, end, candidates);
-            for (position, head) in candidates.0.drain(..) {
+            candidates.begins.clear();
+            candidates.heads.clear();
+            let last = (end + beginnings::LEN - 1).min(bytes.len());
+            let window = bytes.get(start..last).unwrap_or_default();
+            for (at, first) in window.windows(beginnings::LEN).enumerate() {
+                if first.first_chunk().is_some_and(|first| beginnings.may_have(*first)) {
+                    candidates.begins.push(start + at);
+                }
+            }
+            for &position in &candidates.begins {
+                let rest = bytes.get(position..).unwrap_or_default();
+                let Some(first) = rest.first_chunk() else { continue };
+                let head = self.key.head(u64::from_le_bytes(*first));
+                if self.filter.passes(head) {
+                    candidates.heads.push((position, head));
+                }
+            }
+            for &(position, head) in &candidates.heads {
                 let mut lengths = self.lengths(head);
                 while lengths != 0 {
                     let len = lengths.trailing_zeros() as usize + 1;
@@ -61,52 +84,19 @@ impl FingerprintSet {
                     }
                 }
             }
-        }
-        if self.short_lengths != 0 {
-            self.search_short(bytes, from, to, &mut found);
-        }
-    }
-
-    #[inline]
-    fn filter_heads(&self, bytes: &[u8], start: usize, end: usize, candidates: &mut Candidates) {
-        let last = (end + LONGEST_SHORT).min(bytes.len());
-        let window = bytes.get(start..last).unwrap_or_default();
-        for (at, first) in window.windows(LONGEST_SHORT + 1).enumerate() {
-            let first = first.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
-            let head = self.key.head(first);
-            if self.filter.passes(head) {
-                candidates.0.push((start + at, head));
+            if self.short_lengths != 0 {
+                self.search_short(bytes, &candidates.begins, &mut found);
             }
         }
     }
 
     /// Values of less than eight bytes are texts: what stands before one tells most positions.
-    fn search_short(&self, bytes: &[u8], from: usize, to: usize, found: &mut impl FnMut(Match)) {
-        let mut flags = [0u8; BLOCK];
-        for start in (from..to).step_by(BLOCK) {
-            let end = (start + BLOCK).min(to);
-            let text = bytes.get(start..end).unwrap_or_default();
-            let flags = flags.get_mut(..text.len()).unwrap_or_default();
-            // Flags of a position are about the byte before it.
-            if let (Some(first), Some(before)) = (flags.first_mut(), start.checked_sub(1)) {
-                *first = bytes.get(before).map_or(GAP, |byte| flag(*byte));
-            } else if let Some(first) = flags.first_mut() {
-                *first = GAP;
-            }
-            for (flag_of, byte) in flags.iter_mut().skip(1).zip(text) {
-                *flag_of = flag(*byte);
-            }
-            for (flag_of, byte) in flags.iter_mut().zip(text) {
-                // No text has a zero in it.
-                *flag_of = if *byte == 0 { 0 } else { *flag_of };
-            }
-            for (group, eight) in flags.chunks(8).enumerate() {
-                if eight.iter().fold(0, |all, flag| all | flag) == 0 {
-                    continue;
-                }
-                for (at, flag) in eight.iter().enumerate().filter(|(_, flag)| **flag != 0) {
-                    self.look_up_short(bytes, start + 8 * group + at, *flag, found);
-                }
+    fn search_short(&self, bytes: &[u8], begins: &[usize], found: &mut impl FnMut(Match)) {
+        for &position in begins {
+            let before = position.checked_sub(1).and_then(|before| bytes.get(before));
+            let flag = before.map_or(GAP, |byte| flag(*byte));
+            if flag != 0 {
+                self.look_up_short(bytes, position, flag, found);
             }
         }
     }

@@ -1,13 +1,15 @@
 //! Originals to search for at once.
 //!
-//! Three steps from a position of a file to a value. A bitmap over the hash of eight bytes throws
-//! out nearly every position. The hash of eight bytes leads to the lengths that values with this
-//! beginning have. The hash of so many bytes is a value's, or not.
+//! Four steps from a position of a file to a value. What values begin with throws out nearly every
+//! position, and a filter over the hash of eight bytes most others. The hash of eight bytes leads to
+//! the lengths that values with this beginning have. The hash of so many bytes is a value's, or not.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::beginnings::Beginnings;
 use super::bucket::{BUCKETS, bucket_of};
 use super::collect::Entry;
 use super::hash::HashKey;
@@ -89,6 +91,8 @@ impl Directory {
 /// Originals to search for. `Debug` prints their number.
 pub(crate) struct FingerprintSet {
     pub(super) key: HashKey,
+    /// What values begin with, all and those that are no numbers.
+    beginnings: [Arc<Beginnings>; 2],
     pub(super) filter: Filter,
     heads: Directory,
     /// The low halves of the heads' hashes,
@@ -116,6 +120,18 @@ impl FingerprintSet {
     /// How many values there are.
     pub(crate) fn len(&self) -> usize {
         self.fulls.len()
+    }
+
+    /// What values begin with.
+    pub(super) fn beginnings(&self) -> &Beginnings {
+        let [all, _] = &self.beginnings;
+        all
+    }
+
+    /// What values begin with that are no numbers.
+    pub(crate) fn other_beginnings(&self) -> &Beginnings {
+        let [_, others] = &self.beginnings;
+        others
     }
 
     /// The number of the value with this hash.
@@ -174,6 +190,7 @@ impl FingerprintSet {
 /// Makes a set of entries that come in the order of their hashes.
 pub(super) struct Builder {
     key: HashKey,
+    beginnings: [Arc<Beginnings>; 2],
     fulls: Vec<u64>,
     known: Vec<u32>,
     /// Heads with a length, by their first byte.
@@ -183,9 +200,10 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(key: HashKey) -> Builder {
+    pub(super) fn new(key: HashKey, beginnings: [Arc<Beginnings>; 2]) -> Builder {
         Builder {
             key,
+            beginnings,
             fulls: Vec::new(),
             known: Vec::new(),
             heads: vec![Vec::new(); BUCKETS],
@@ -233,6 +251,7 @@ impl Builder {
         known.shrink_to_fit();
         FingerprintSet {
             key: self.key,
+            beginnings: self.beginnings,
             filter,
             heads: directory,
             tags,

@@ -46,8 +46,8 @@ fn fast(gathered: &mut Gathered, bytes: &[u8]) -> Finds {
     while let Some(set) = gathered.next_set().unwrap() {
         set.search(
             bytes,
-            0,
-            bytes.len(),
+            (0, bytes.len()),
+            true,
             &mut candidates,
             |Match { position, len, value, counts }| {
                 let columns = gathered.columns_of(set.columns(value)).to_vec();
