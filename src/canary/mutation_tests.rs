@@ -1,7 +1,7 @@
 //! For each removal: without it alone, the leak audit refuses the snapshot.
 //!
 //! A removal is switched off for a whole process, so each run is a process of its own: this test
-//! binary again, at [`one_run`].
+//! binary again, at this test again, with [`PLANTED`] set.
 
 use std::fs;
 use std::path::Path;
@@ -20,8 +20,10 @@ use crate::removal::Removal;
 use crate::rules::RuleSet;
 use crate::storage::DriverChoice;
 
-/// Where [`one_run`] finds a planted cluster, its rules and its list of canaries.
+/// Where a process for one run finds a planted cluster, its rules and its list of canaries,
 const PLANTED: &str = "THINVEIL_TEST_PLANTED";
+/// and where it writes how the run ended.
+const RESULT: &str = "THINVEIL_TEST_RESULT";
 const RULES: &str = "version = 1
 [databases.postgres]
 large_objects = \"blank\"
@@ -33,19 +35,22 @@ name = \"full_name\"
 
 #[test]
 fn the_audit_refuses_what_any_one_removal_would_have_left() {
-    if !rustix::process::geteuid().is_root() {
-        return;
+    if let Some(home) = std::env::var_os(PLANTED) {
+        let result = std::env::var_os(RESULT).unwrap();
+        return fs::write(result, one_run(Path::new(&home))).unwrap();
     }
+    let this = std::thread::current();
+    let this = this.name().unwrap();
     let home = tempfile::Builder::new().prefix("thinveil-mut-").tempdir_in("/tmp").unwrap();
     plant(home.path());
-    assert_eq!(outcome(home.path(), None), "sealed, clean");
+    assert_eq!(outcome(this, home.path(), None), "sealed, clean");
     let removals = Mutex::new(Removal::ALL.iter());
     let missed = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some(removal) = { removals.lock().unwrap().next() } {
-                    let outcome = outcome(home.path(), Some(*removal));
+                    let outcome = outcome(this, home.path(), Some(*removal));
                     if !outcome.starts_with("refused") || !outcome.contains(trace(*removal)) {
                         missed.lock().unwrap().push(format!("without {removal:?}: {outcome}"));
                     }
@@ -119,13 +124,11 @@ fn plant(home: &Path) {
     fs::write(home.join("list.json"), planted.list.to_json().unwrap()).unwrap();
 }
 
-/// How a snapshot of it ends without a removal.
-fn outcome(home: &Path, without: Option<Removal>) -> String {
+/// How a snapshot of it ends without a removal. `test` is the test that the process is to run.
+fn outcome(test: &str, home: &Path, without: Option<Removal>) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "--ignored", "canary::mutation_tests::one_run"]).stdin(Stdio::null());
-    command.env(PLANTED, home);
     let result = home.join(format!("{without:?}"));
-    command.env("THINVEIL_TEST_RESULT", &result);
+    command.args(["--exact", test]).env(PLANTED, home).env(RESULT, &result).stdin(Stdio::null());
     if let Some(removal) = without {
         command.env(Removal::VARIABLE, format!("{removal:?}"));
     }
@@ -134,10 +137,8 @@ fn outcome(home: &Path, without: Option<Removal>) -> String {
         .unwrap_or_else(|_| format!("no result: {}", String::from_utf8_lossy(&output.stdout)))
 }
 
-#[test]
-#[ignore = "one run of the test above, which starts it in a process of its own"]
-fn one_run() {
-    let home = std::path::PathBuf::from(std::env::var_os(PLANTED).unwrap());
+/// A snapshot of the planted cluster, in this process: how it ends.
+fn one_run(home: &Path) -> String {
     let rules = RuleSet::from_toml(&fs::read_to_string(home.join("rules.toml")).unwrap()).unwrap();
     let place = tempfile::Builder::new().prefix("thinveil-mut-").tempdir_in("/tmp").unwrap();
     run(Command::new("chmod").arg("755").arg(place.path()));
@@ -150,7 +151,7 @@ fn one_run() {
         .and_then(|rewritten| rewritten.finish())
         .and_then(|finished| finished.audit())
         .and_then(|audited| audited.seal());
-    let text = match sealed {
+    match sealed {
         Ok(snapshot) => {
             let list = fs::read_to_string(home.join("list.json")).unwrap();
             let list = CanaryList::from_json(&list).unwrap();
@@ -171,6 +172,5 @@ fn one_run() {
         }
         Err(Error::Refused(refusals)) => format!("refused: {refusals:?}"),
         Err(error) => format!("failed: {error}"),
-    };
-    fs::write(std::env::var_os("THINVEIL_TEST_RESULT").unwrap(), text).unwrap();
+    }
 }
