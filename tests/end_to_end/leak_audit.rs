@@ -84,7 +84,6 @@ fn originals(raw: &Cluster) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "with the simple search beside it, it has not been run to its end yet"]
 fn every_stored_form_in_an_unmasked_column_refuses_with_column_and_row() {
     let sandbox = Sandbox::new();
     let mut raw = Base::Empty.copy(&sandbox, "raw");
@@ -109,6 +108,8 @@ fn every_stored_form_in_an_unmasked_column_refuses_with_column_and_row() {
          UPDATE t_toast_plain SET toast_plain = toast_plain || '' WHERE id = 2;
          DROP FUNCTION noise, utf16",
     );
+    // Without this the first place is in the row's old version.
+    raw.exec("postgres", "VACUUM t_toast_plain");
     // They are stored as they are meant to be.
     for (column, wanted) in
         [("pglz", "pglz"), ("lz4", "lz4"), ("toast_pglz", "pglz"), ("toast_lz4", "lz4")]
