@@ -2,7 +2,7 @@
 
 use super::assignment::{Assignment, Assignments, Origin};
 use super::problems::Problems;
-use super::scope::{ColumnId, Scope};
+use super::scope::{ColumnId, Scope, joined_columns};
 use super::shuffle;
 use crate::cluster::catalog::{Column, Relation};
 use crate::datum::ValueType;
@@ -15,9 +15,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
         }
     }
     for key in &scope.database.foreign_keys {
-        for (&attnum, &referenced) in key.columns.iter().zip(&key.referenced_columns) {
-            let id = ColumnId { relation: key.table, attnum };
-            let referenced = ColumnId { relation: key.referenced_table, attnum: referenced };
+        for (id, referenced) in joined_columns(key) {
             check_reference(scope, assignments, &key.name, id, referenced, problems);
         }
     }

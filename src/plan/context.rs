@@ -2,7 +2,7 @@
 
 use super::assignment::{Assignment, Assignments, Origin};
 use super::problems::Problems;
-use super::scope::{ColumnId, Scope};
+use super::scope::{ColumnId, Scope, joined_columns};
 use super::when::missing_value_by_row;
 use super::{Secret, SubjectPlan};
 use crate::cluster::catalog::{Column, ForeignKey, Relation, RelationKind};
@@ -38,9 +38,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
         }
     }
     for key in &scope.database.foreign_keys {
-        for (&attnum, &referenced) in key.columns.iter().zip(&key.referenced_columns) {
-            let id = ColumnId { relation: key.table, attnum };
-            let referenced = ColumnId { relation: key.referenced_table, attnum: referenced };
+        for (id, referenced) in joined_columns(key) {
             check_key(scope, assignments, key, (id, referenced), problems);
         }
     }

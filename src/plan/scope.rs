@@ -16,6 +16,15 @@ pub(super) struct ColumnId {
     pub(super) attnum: i16,
 }
 
+/// The columns that a foreign key joins, the referencing one first.
+pub(super) fn joined_columns(key: &ForeignKey) -> impl Iterator<Item = (ColumnId, ColumnId)> {
+    let pairs = key.columns.iter().zip(&key.referenced_columns);
+    pairs.map(|(&attnum, &referenced)| {
+        let id = ColumnId { relation: key.table, attnum };
+        (id, ColumnId { relation: key.referenced_table, attnum: referenced })
+    })
+}
+
 /// One database with its rules.
 pub(super) struct Scope<'a> {
     pub(super) database: &'a Database,
@@ -72,15 +81,10 @@ impl<'a> Scope<'a> {
 
     /// Columns that foreign keys make `id` refer to, with the keys' names.
     pub(super) fn references(&self, id: ColumnId) -> Vec<(&'a str, ColumnId)> {
-        let keys = self.database.foreign_keys.iter().filter(|key| key.table == id.relation);
+        let keys = self.database.foreign_keys.iter();
         keys.flat_map(|key| {
-            key.columns
-                .iter()
-                .zip(&key.referenced_columns)
-                .filter(|&(&column, _)| column == id.attnum)
-                .map(|(_, &attnum)| {
-                    (key.name.as_str(), ColumnId { relation: key.referenced_table, attnum })
-                })
+            let own = joined_columns(key).filter(move |(column, _)| *column == id);
+            own.map(|(_, referenced)| (key.name.as_str(), referenced))
         })
         .collect()
     }
@@ -93,11 +97,7 @@ impl<'a> Scope<'a> {
         referenced: ColumnId,
         subject: &str,
     ) -> Option<String> {
-        let joins = |key: &&ForeignKey| {
-            let mut pairs = key.columns.iter().zip(&key.referenced_columns);
-            (key.table, key.referenced_table) == (id.relation, referenced.relation)
-                && pairs.any(|pair| pair == (&id.attnum, &referenced.attnum))
-        };
+        let joins = |key: &&ForeignKey| joined_columns(key).any(|pair| pair == (id, referenced));
         let keys = self.database.foreign_keys.iter().filter(joins);
         keys.filter_map(|key| subject_across(self, key, subject)).next()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::assignment::{Assignment, Assignments};
 use super::problems::Problems;
-use super::scope::{ColumnId, Scope};
+use super::scope::{ColumnId, Scope, joined_columns};
 use crate::cluster::catalog::{ForeignKey, Relation, RelationKind};
 use crate::datum::{Part, Structure};
 use crate::mask::Alone;
@@ -28,9 +28,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
         }
     }
     for key in &scope.database.foreign_keys {
-        for (&attnum, &referenced) in key.columns.iter().zip(&key.referenced_columns) {
-            let id = ColumnId { relation: key.table, attnum };
-            let referenced = ColumnId { relation: key.referenced_table, attnum: referenced };
+        for (id, referenced) in joined_columns(key) {
             check_key(scope, assignments, key, (id, referenced), problems);
         }
     }

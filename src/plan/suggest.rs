@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::scope::{ColumnId, joined_columns};
 use crate::cluster::catalog::{Catalog, Column, Database, Relation, RelationKind};
 use crate::datum::{Field, Structure, ValueType};
 use crate::mask;
@@ -55,12 +56,9 @@ fn table_lines(database: &Database, relation: &Relation) -> Vec<(String, Option<
             let parent = database.relations.iter().find(|relation| relation.oid == parent);
             parent.is_some_and(|p| p.kind.takes_rules() && p.column(&column.name).is_some())
         });
-        let references = database.foreign_keys.iter().any(|key| {
-            let to_itself = key.referenced_table == relation.oid;
-            let mut pairs = key.columns.iter().zip(&key.referenced_columns);
-            key.table == relation.oid
-                && pairs.any(|(&from, &to)| from == column.attnum && !(to_itself && from == to))
-        });
+        let id = ColumnId { relation: relation.oid, attnum: column.attnum };
+        let mut joined = database.foreign_keys.iter().flat_map(joined_columns);
+        let references = joined.any(|(from, to)| from == id && to != id);
         if inherited || references || column.generated.is_some() {
             continue;
         }

@@ -185,6 +185,8 @@ pub fn copy_file(from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {
 ///
 /// After a crash in the middle of any method, [`Driver::destroy`] on that volume removes what there
 /// is of it; nothing else is touched. No method syncs: [`sync_volume`] does.
+///
+/// Methods that are provided are those of volumes that are plain directories.
 pub trait Driver: Send + Sync + fmt::Debug {
     /// Which one it is.
     fn kind(&self) -> DriverKind;
@@ -203,7 +205,9 @@ pub trait Driver: Send + Sync + fmt::Debug {
         volume: &Path,
         blocks: Blocks,
         watch: &Watch<'_>,
-    ) -> Result<Ingested>;
+    ) -> Result<Ingested> {
+        tree::ingest(roots, volume, self.kind(), blocks, watch)
+    }
 
     /// Makes `to`, which must not exist, a writable copy of `from`, which nobody may write meanwhile
     /// or, with a driver that mounts, ever again.
@@ -212,16 +216,26 @@ pub trait Driver: Send + Sync + fmt::Debug {
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()>;
 
     /// Makes a volume usable after a reboot. True if there was something to do.
-    fn attach(&self, volume: &Path) -> Result<bool>;
+    fn attach(&self, volume: &Path) -> Result<bool> {
+        let _ = volume;
+        Ok(false)
+    }
 
     /// Undoes [`Driver::attach`], so that the volume's parent can be renamed. Fails while a process
     /// works in it. A volume that is not attached stays so, with success.
-    fn detach(&self, volume: &Path) -> Result<()>;
+    fn detach(&self, volume: &Path) -> Result<()> {
+        let _ = volume;
+        Ok(())
+    }
 
     /// Removes a volume, whole or in part, attached or not. A volume that is not there is a success.
     /// Failure: call it again.
-    fn destroy(&self, volume: &Path) -> Result<()>;
+    fn destroy(&self, volume: &Path) -> Result<()> {
+        tree::remove_tree(volume)
+    }
 
-    /// Bytes that the volume holds.
-    fn usage(&self, volume: &Path) -> Result<Usage>;
+    /// Bytes that the volume holds. The file system is asked: XFS may share blocks of a copy.
+    fn usage(&self, volume: &Path) -> Result<Usage> {
+        usage::extents(volume)
+    }
 }

@@ -14,10 +14,9 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
-use super::file::Method;
-use super::tree::{ingest, remove_tree};
+use super::tree::remove_tree;
 use super::usage::allocated;
-use super::{Blocks, Capabilities, Driver, DriverKind, Ingested, Root, Usage, Watch};
+use super::{Capabilities, Driver, DriverKind, Usage, Watch};
 use crate::error::{Error, Result};
 
 /// Mounts an overlay per clone.
@@ -34,16 +33,6 @@ impl Driver for Overlay {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { shares_blocks: true, mounts: true }
-    }
-
-    fn ingest(
-        &self,
-        roots: &[Root],
-        volume: &Path,
-        blocks: Blocks,
-        watch: &Watch<'_>,
-    ) -> Result<Ingested> {
-        ingest(roots, volume, Method::ReflinkOrCopy, blocks, watch)
     }
 
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {

@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use super::file::Method;
-use super::tree::{Links, copy_trees, ingest, remove_tree};
-use super::usage::extents;
-use super::{Blocks, Capabilities, Driver, DriverKind, Ingested, Root, Usage, Watch};
+use super::tree::{Links, copy_trees};
+use super::{Capabilities, Driver, DriverKind, Root, Watch};
 use crate::error::Result;
 
 /// One `FICLONE` per file. A clone costs its directories and inodes.
@@ -21,34 +20,8 @@ impl Driver for Reflink {
         Capabilities { shares_blocks: true, mounts: false }
     }
 
-    fn ingest(
-        &self,
-        roots: &[Root],
-        volume: &Path,
-        blocks: Blocks,
-        watch: &Watch<'_>,
-    ) -> Result<Ingested> {
-        ingest(roots, volume, Method::ReflinkOrCopy, blocks, watch)
-    }
-
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {
         clone_tree(from, to, Method::Reflink, watch)
-    }
-
-    fn attach(&self, _volume: &Path) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn detach(&self, _volume: &Path) -> Result<()> {
-        Ok(())
-    }
-
-    fn destroy(&self, volume: &Path) -> Result<()> {
-        remove_tree(volume)
-    }
-
-    fn usage(&self, volume: &Path) -> Result<Usage> {
-        extents(volume)
     }
 }
 

@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 
 use super::file::{Method, copy_file, copy_metadata};
 use super::usage::extents;
-use super::{Blocks, Ingested, Root, Watch};
+use super::{Blocks, DriverKind, Ingested, Root, Watch};
 use crate::error::{Error, Result};
 
 /// What happens to symbolic links.
@@ -21,14 +21,18 @@ pub(super) enum Links {
     Inside,
 }
 
-/// Copies trees from outside, by `method` unless nothing may be shared.
+/// Copies trees from outside as the driver does, unless nothing may be shared.
 pub(super) fn ingest(
     roots: &[Root],
     volume: &Path,
-    method: Method,
+    kind: DriverKind,
     blocks: Blocks,
     watch: &Watch<'_>,
 ) -> Result<Ingested> {
+    let method = match kind {
+        DriverKind::Copy => Method::Copy,
+        DriverKind::Reflink | DriverKind::Overlay => Method::ReflinkOrCopy,
+    };
     if blocks == Blocks::Shared {
         return copy_trees(roots, volume, method, Links::Report, watch);
     }

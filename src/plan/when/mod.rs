@@ -15,7 +15,7 @@ mod tree;
 use super::ConditionPlan;
 use super::assignment::{Assignment, Assignments, Origin};
 use super::problems::Problems;
-use super::scope::{ColumnId, Scope};
+use super::scope::{ColumnId, Scope, joined_columns};
 use super::structured::{Misfit, column_mask};
 use crate::cluster::catalog::{Column, Relation, RelationKind};
 use crate::error::Refusal;
@@ -71,9 +71,7 @@ pub(super) fn check(scope: &Scope<'_>, assignments: &Assignments, problems: &mut
         }
     }
     for key in &scope.database.foreign_keys {
-        for (&attnum, &referenced) in key.columns.iter().zip(&key.referenced_columns) {
-            let id = ColumnId { relation: key.table, attnum };
-            let referenced = ColumnId { relation: key.referenced_table, attnum: referenced };
+        for (id, referenced) in joined_columns(key) {
             let conditional =
                 |id| assignments.mask(id).is_some_and(|assignment| assignment.when.is_some());
             let own = assignments.mask(id);
