@@ -202,11 +202,18 @@ impl Scan<'_> {
             let block = blocks.get(number).filter(|_| !target.storage.is_empty());
             let cell = block.and_then(|block| {
                 let cell = locate(block, position % BLCKSZ, &target.storage).ok().flatten()?;
-                // What goes on behind a cell is not in it.
-                let last = hit.last - from - number * BLCKSZ;
-                (last < cell.value.end).then_some((cell, block))
+                Some((cell, block))
             });
-            let Some((cell, block)) = cell else {
+            // What begins in a header or goes on behind the value is not in it, and no word either.
+            let last = hit.last - from - number * BLCKSZ;
+            let is_within = |cell: &Cell| {
+                cell.value.contains(&(position % BLCKSZ)) && cell.value.contains(&last)
+            };
+            let outside = cell.as_ref().is_some_and(|(cell, _)| !is_within(cell));
+            if outside && self.set.class(hit.value) == Class::Short {
+                continue;
+            }
+            let Some((cell, block)) = cell.filter(|_| !outside) else {
                 self.judge(target, hit.value, spot(position, None, hit.form), None)?;
                 continue;
             };

@@ -4,6 +4,9 @@
 //! its fingerprint; as a word of a longer one it is not. So what was found elsewhere is looked for
 //! in values that are known to be masked output, each by itself: what stands around a value in its
 //! heap does not stand around it in an index.
+//!
+//! The length that a value is stored with may be a letter, too: C before the 32 bytes of `arter …`.
+//! Where that is a word, it is nobody's name.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -25,10 +28,8 @@ impl Scan<'_> {
     /// Sets apart those of `wanted`, short texts, that are words of values that are there by right.
     pub(super) fn set_words_apart(&self, wanted: &HashSet<usize>) -> Result<()> {
         let hashes: HashSet<u64> = wanted.iter().map(|value| self.set.hash(*value)).collect();
-        let targets = self.targets.iter();
-        let targets = targets.filter(|it| it.may_hold_by_right() && !it.storage.is_empty());
+        let targets = self.targets.iter().filter(|it| !it.storage.is_empty() && !it.is_toast());
         let tasks: Vec<(&Target<'_>, u32)> = targets
-            .filter(|target| !target.is_toast())
             .flat_map(|target| {
                 let blocks = (target.len / BLCKSZ as u64) as u32;
                 (0..blocks).step_by(TASK_BLOCKS as usize).map(move |first| (target, first))
@@ -85,6 +86,12 @@ impl Scan<'_> {
         value: &[u8],
         hashes: &HashSet<u64>,
     ) -> Result<()> {
+        let explain = |hash| {
+            if let Some(found) = self.set.find(hash).filter(|_| hashes.contains(&hash)) {
+                self.set_apart(found);
+            }
+        };
+        self.words_with_header(value, explain);
         let (parts, value_type) = match target.holds(attribute) {
             Holds::Kept if target.pristine => (false, None),
             Holds::Kept => return Ok(()),
@@ -97,12 +104,28 @@ impl Scan<'_> {
         {
             return Ok(());
         }
-        self.each_word(value, parts, |hash| {
-            if let Some(found) = self.set.find(hash).filter(|_| hashes.contains(&hash)) {
-                self.set_apart(found);
-            }
-        });
+        self.each_word(value, parts, explain);
         Ok(())
+    }
+
+    /// The hashes of words that begin with a short varlena header.
+    fn words_with_header(&self, value: &[u8], mut visit: impl FnMut(u64)) {
+        let header = ((value.len() + 1) << 1 | 1).try_into().unwrap_or(0u8);
+        if !header.is_ascii_alphabetic() {
+            return;
+        }
+        let mut text = [header; LENGTHS.end];
+        let (_, behind) = text.split_at_mut(1);
+        for (place, byte) in behind.iter_mut().zip(value) {
+            *place = *byte;
+        }
+        for len in LENGTHS {
+            if let Some(word) = text.get(..len)
+                && !is_word(value.get(len - 1))
+            {
+                visit(self.set.hash_of(word));
+            }
+        }
     }
 
     fn has_word(&self, value: &[u8], parts: bool, hashes: &HashSet<u64>) -> bool {
@@ -113,9 +136,7 @@ impl Scan<'_> {
 
     /// The hashes of all words of a value. Its parts, if it has any, stand side by side.
     fn each_word(&self, value: &[u8], parts: bool, mut visit: impl FnMut(u64)) {
-        let in_word = |byte: Option<&u8>| {
-            !parts && byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80)
-        };
+        let in_word = |byte| !parts && is_word(byte);
         for start in 0..value.len() {
             if start.checked_sub(1).is_some_and(|before| in_word(value.get(before))) {
                 continue;
@@ -129,4 +150,8 @@ impl Scan<'_> {
             }
         }
     }
+}
+
+fn is_word(byte: Option<&u8>) -> bool {
+    byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80)
 }

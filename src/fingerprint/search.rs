@@ -25,13 +25,17 @@ pub(crate) struct Match {
     pub(crate) counts: bool,
 }
 
-/// Positions that passed: working memory.
+/// What passed each step: working memory.
+///
+/// A step is done for all of a block before the next: one look-up does not wait for another's memory.
 #[derive(Default)]
 pub(crate) struct Candidates {
     /// A value may begin there.
     begins: Vec<usize>,
     /// And a head is there.
     heads: Vec<(usize, u64)>,
+    /// A value of this length and hash may be there.
+    wholes: Vec<(usize, usize, u64)>,
 }
 
 /// What the byte before a short text may say: it is a `varlena` header for one of this length,
@@ -53,40 +57,47 @@ impl FingerprintSet {
         let beginnings = if numbers { self.beginnings() } else { self.other_beginnings() };
         for start in (from..to).step_by(BLOCK) {
             let end = (start + BLOCK).min(to);
-            candidates.begins.clear();
-            candidates.heads.clear();
             let last = (end + beginnings::LEN - 1).min(bytes.len());
             let window = bytes.get(start..last).unwrap_or_default();
-            for (at, first) in window.windows(beginnings::LEN).enumerate() {
-                if first.first_chunk().is_some_and(|first| beginnings.may_have(*first)) {
-                    candidates.begins.push(start + at);
+            let begins = window.windows(beginnings::LEN).enumerate().map(|(at, first)| {
+                let first = first.first_chunk();
+                (start + at, first.is_some_and(|first| beginnings.may_have(*first)))
+            });
+            keep(&mut candidates.begins, begins);
+            self.look_up(bytes, candidates, &mut found);
+        }
+    }
+
+    /// Looks up what begins where a value may begin.
+    fn look_up(&self, bytes: &[u8], candidates: &mut Candidates, found: &mut impl FnMut(Match)) {
+        let Candidates { begins, heads, wholes } = candidates;
+        let with_head = begins.iter().map(|position| {
+            let first = bytes.get(*position..).and_then(|rest| rest.first_chunk());
+            let head = first.map(|first| self.key.head(u64::from_le_bytes(*first)));
+            let head_or = head.unwrap_or_default();
+            ((*position, head_or), head.is_some() & self.filter.passes(head_or))
+        });
+        keep(heads, with_head);
+        wholes.clear();
+        for &(position, head) in heads.iter() {
+            let mut lengths = self.lengths(head);
+            while lengths != 0 {
+                let len = lengths.trailing_zeros() as usize + 1;
+                lengths &= lengths - 1;
+                if let Some(text) = bytes.get(position..position + len) {
+                    wholes.push((position, len, self.key.full(text)));
                 }
             }
-            for &position in &candidates.begins {
-                let rest = bytes.get(position..).unwrap_or_default();
-                let Some(first) = rest.first_chunk() else { continue };
-                let head = self.key.head(u64::from_le_bytes(*first));
-                if self.filter.passes(head) {
-                    candidates.heads.push((position, head));
-                }
+        }
+        for &(position, len, full) in wholes.iter() {
+            if let Some(value) = self.find(full) {
+                let counts =
+                    self.class(value) != Class::Short || stands_alone(bytes, position, len);
+                found(Match { position, len, value, counts });
             }
-            for &(position, head) in &candidates.heads {
-                let mut lengths = self.lengths(head);
-                while lengths != 0 {
-                    let len = lengths.trailing_zeros() as usize + 1;
-                    lengths &= lengths - 1;
-                    if let Some(text) = bytes.get(position..position + len)
-                        && let Some(value) = self.find(self.key.full(text))
-                    {
-                        let counts =
-                            self.class(value) != Class::Short || stands_alone(bytes, position, len);
-                        found(Match { position, len, value, counts });
-                    }
-                }
-            }
-            if self.short_lengths != 0 {
-                self.search_short(bytes, &candidates.begins, &mut found);
-            }
+        }
+        if self.short_lengths != 0 {
+            self.search_short(bytes, begins, found);
         }
     }
 
@@ -125,6 +136,21 @@ impl FingerprintSet {
             }
         }
     }
+}
+
+/// Replaces what is in `list` by the items that are to be kept. Without a branch for each: which are,
+/// no processor foresees.
+#[inline]
+fn keep<T: Copy + Default>(list: &mut Vec<T>, items: impl ExactSizeIterator<Item = (T, bool)>) {
+    list.resize(items.len(), T::default());
+    let mut kept = 0;
+    for (item, keep) in items {
+        if let Some(place) = list.get_mut(kept) {
+            *place = item;
+        }
+        kept += usize::from(keep);
+    }
+    list.truncate(kept);
 }
 
 #[inline]

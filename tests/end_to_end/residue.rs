@@ -76,6 +76,37 @@ fn strays_and_remains_of_crashes_are_gone() {
 }
 
 #[test]
+fn a_length_before_a_text_makes_no_original_of_it() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    // A text of 32 bytes has a C before it, in its heap and in the index; one of 35 an I.
+    raw.exec(
+        "postgres",
+        "CREATE TABLE people (id integer PRIMARY KEY, name text);
+         INSERT INTO people VALUES (1, 'Carter'), (2, 'Ingram'), (3, 'Thornton');
+         CREATE TABLE notes (id integer PRIMARY KEY, note text);
+         INSERT INTO notes VALUES (1, rpad('arter, ', 32, '-')), (2, rpad('ngram, ', 35, '-'));
+         CREATE INDEX notes_note ON notes (note)",
+    );
+    raw.stop();
+    let pool = Pool::new(&sandbox);
+    let people = ("public.people", "id = \"keep\"\nname = \"last_name\"");
+    let notes = ("public.notes", "id = \"keep\"\nnote = \"keep\"");
+    let rules = Rules::for_tables(&sandbox, "rules.toml", "postgres", &[people, notes]);
+    let mut needles = crate::common::Needles::new();
+    assert!(needles.add("Carter", b"Carter, ------------"));
+    assert!(needles.add("Ingram", b"Ingram, ------------"));
+    let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
+    let audit = &snapshot.json["audit"];
+    assert_eq!(audit["values_searched"], 3);
+    // In the index they look like words, so these two are set apart.
+    assert_eq!(audit["values_set_apart"], 2);
+    // Each of them in the heap, in the index, and nowhere else.
+    assert_eq!(needles.find_below(&snapshot.data()).len(), 4);
+}
+
+#[test]
 fn an_original_in_a_kept_column_is_refused_by_the_audit_unless_accepted() {
     let sandbox = Sandbox::new();
     let mut raw = Base::Empty.copy(&sandbox, "raw");
