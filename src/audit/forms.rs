@@ -146,8 +146,8 @@ impl Decoded {
         }
     }
 
-    /// Runs of at least `shortest` bytes of a kind. One of eight bytes is looked at: a run that is
-    /// long enough has one of those.
+    /// Runs of at least `shortest` bytes of a kind. Every eighth byte is looked at: a run that is
+    /// long enough has one of those among its first eight, and so many behind it.
     fn runs(
         &mut self,
         bytes: &[u8],
@@ -158,7 +158,8 @@ impl Decoded {
         let is = |byte| digits.of(byte).is_some();
         let mut next = 0;
         for at in (0..bytes.len()).step_by(8) {
-            if at < next || !bytes.get(at).is_some_and(|byte| is(*byte)) {
+            let some = bytes.get(at..at + shortest - 7).unwrap_or_default();
+            if at < next || some.is_empty() || !some.iter().all(|byte| is(*byte)) {
                 continue;
             }
             let (before, after) = bytes.split_at_checked(at).unwrap_or_default();

@@ -29,6 +29,7 @@ def valid(record: object, name: str) -> None:
 
 def test_records_are_as_documented(pool: Pool, snapshot: Snapshot) -> None:
     valid(snapshot.record, "snapshot")
+    assert set(snapshot.record) <= set(SCHEMA["$defs"]["snapshot"]["properties"])
     valid(snapshot.audit(), "snapshot_audit")
     valid(pool.status(), "pool_status")
     valid(pool.recover(), "recovery")
