@@ -31,7 +31,8 @@ demo: ## show thinveil on a production cluster made for the purpose
 test: ## run all tests
 	@tools/install-prerequisites --tests
 	cargo test --workspace
-	@$(MAKE) --no-print-directory test-python
+	@$(MAKE) --no-print-directory test-python \
+		THINVEIL_LIBRARY=$(abspath $(TARGET_DIR))/debug/deps/libthinveil_ffi.so
 	@tools/fuzz 30
 
 .PHONY: test-ffi
@@ -45,7 +46,7 @@ PYTHON_TESTS := $(abspath $(TARGET_DIR))/python-tests
 test-python: ## test the Python package, installed from its wheel
 	@tools/install-prerequisites --tests
 	python3 -m venv $(PYTHON_TESTS)
-	THINVEIL_PROFILE=dev $(PYTHON_TESTS)/bin/pip install --quiet './ffi/python[test]'
+	THINVEIL_PROFILE=dev THINVEIL_LIBRARY=$(THINVEIL_LIBRARY) $(PYTHON_TESTS)/bin/pip install --quiet './ffi/python[test]'
 	cd ffi/python && $(PYTHON_TESTS)/bin/mypy
 	cd ffi/python && $(PYTHON_TESTS)/bin/pytest -q -p no:cacheprovider
 
@@ -87,7 +88,6 @@ lint: prerequisites $(CARGO_DENY) ## formatting, clippy, documentation, tidy, li
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
-	cargo test --quiet --package thinveil-ffi --test header
 	cargo xtask tidy
 	$(CARGO_DENY) --locked check licenses bans sources
 

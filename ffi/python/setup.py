@@ -2,6 +2,7 @@
 
 THINVEIL_FEATURES names cargo features; by default `arrow`, and `sql` where libclang is installed.
 THINVEIL_PROFILE names cargo's profile; by default `release`.
+THINVEIL_LIBRARY names a library that is built already: cargo is not run.
 """
 
 import glob
@@ -28,22 +29,29 @@ def features() -> str:
     return "arrow"
 
 
+def built_library() -> Path:
+    """Runs cargo, unless there is a library already."""
+    if given := os.environ.get("THINVEIL_LIBRARY"):
+        return Path(given)
+    if shutil.which("cargo") is None:
+        raise SystemExit("thinveil is built from Rust: install it from https://rustup.rs")
+    profile = os.environ.get("THINVEIL_PROFILE", "release")
+    cargo = ["cargo", "build", "--locked", "--profile", profile]
+    cargo += ["--manifest-path", str(FFI / "Cargo.toml")]
+    subprocess.check_call([*cargo, "--no-default-features", "--features", features()])
+    target = Path(os.environ.get("CARGO_TARGET_DIR") or FFI.parent / "target")
+    return target / ("debug" if profile == "dev" else profile) / "libthinveil_ffi.so"
+
+
 class Build(build_py):
-    """Runs cargo before the package's files are copied."""
+    """Puts library and header beside the package's files."""
 
     def run(self) -> None:
-        if shutil.which("cargo") is None:
-            raise SystemExit("thinveil is built from Rust: install it from https://rustup.rs")
-        profile = os.environ.get("THINVEIL_PROFILE", "release")
-        cargo = ["cargo", "build", "--locked", "--profile", profile]
-        cargo += ["--manifest-path", str(FFI / "Cargo.toml")]
-        subprocess.check_call([*cargo, "--no-default-features", "--features", features()])
-        target = Path(os.environ.get("CARGO_TARGET_DIR") or FFI.parent / "target")
-        built = target / ("debug" if profile == "dev" else profile)
+        library = built_library()
         super().run()
         package = Path(self.build_lib) / "thinveil"
         package.mkdir(parents=True, exist_ok=True)
-        shutil.copy(built / "libthinveil_ffi.so", package / "libthinveil.so")
+        shutil.copy(library, package / "libthinveil.so")
         shutil.copy(FFI / "include" / "thinveil.h", package / "thinveil.h")
 
 
