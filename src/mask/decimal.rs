@@ -53,7 +53,7 @@ fn open(value: &[u8], digits: &mut Vec<u32>) -> Result<Option<Shape>, DatumError
 }
 
 /// The digits a first digit of as many decimal places may take.
-fn decade(first: u32) -> (u32, u32) {
+pub(super) fn decade(first: u32) -> (u32, u32) {
     let low = 10u32.pow(first.max(1).ilog10());
     (low, 10 * low - 1)
 }

@@ -119,14 +119,11 @@ impl Planner {
             (Structure::Hstore, _) => self.hstore(at, rule),
             (Structure::Range(bound), None) => {
                 let layout = bound.layout;
-                self.bounds(at, structure, bound, rule, |bound| ColumnMask::Range { layout, bound })
+                self.bounds(at, bound, rule, |bound| ColumnMask::Range { layout, bound })
             }
             (Structure::Multirange(bound), None) => {
                 let layout = bound.layout;
-                self.bounds(at, structure, bound, rule, |bound| ColumnMask::Multirange {
-                    layout,
-                    bound,
-                })
+                self.bounds(at, bound, rule, |bound| ColumnMask::Multirange { layout, bound })
             }
             (Structure::Xml, None) => {
                 self.spec(at, ValueType::Text, rule).map_or(ColumnMask::Keep, ColumnMask::Xml)
@@ -204,7 +201,6 @@ impl Planner {
     fn bounds(
         &mut self,
         at: Place<'_>,
-        structure: &Structure,
         bound: &Part,
         rule: &ColumnRule,
         range: impl FnOnce(MaskSpec) -> ColumnMask,
@@ -216,9 +212,6 @@ impl Planner {
         let Some(spec) = self.spec(at, value_type, rule) else { return ColumnMask::Keep };
         if value_type != ValueType::Numeric {
             return range(spec);
-        }
-        if matches!(structure, Structure::Multirange(_)) {
-            return self.unsupported(at);
         }
         if !mask::is_injective(spec.mask, value_type, &spec.options) {
             self.misfit(

@@ -8,11 +8,13 @@ const SCHEMA: &str = r#"
 CREATE EXTENSION hstore;
 CREATE TYPE address AS (street text, house integer, geo double precision, tags text[]);
 CREATE DOMAIN tag_list AS text[];
+CREATE TYPE floatrange AS RANGE (subtype = double precision, subtype_diff = float8mi);
 CREATE TABLE people (
     id integer PRIMARY KEY, tags text[], cubes integer[], labels tag_list, prices numeric[],
     profile jsonb, notes json, home address, homes address[], events jsonb[],
     seats int4range, paid numrange, stay daterange, shift tstzrange, slots int4multirange,
-    absences datemultirange, attributes hstore, words tsvector, letter xml);
+    absences datemultirange, bids nummultirange, spans floatrange, attributes hstore, words tsvector,
+    letter xml);
 INSERT INTO people SELECT i,
     ARRAY['tag' || i, NULL, 'secret word ' || md5(i::text)],
     ARRAY[[i, 2 * i], [NULL, 100000 + i]],
@@ -34,6 +36,8 @@ INSERT INTO people SELECT i,
     tstzrange('2020-01-01 00:00+00'::timestamptz + i * interval '1 minute', 'infinity'),
     int4multirange(int4range(i, i + 10), int4range(i + 20, i + 21), int4range(i + 5000, NULL)),
     datemultirange(daterange(date '2019-01-01' + i, date '2019-02-01' + i), daterange('2024-01-01', NULL)),
+    nummultirange(numrange(-i - 0.5, -i), numrange(0, i * 0.001), numrange(i, i + 0.25), numrange(i + 0.2501, i + 1)),
+    floatrange(i / 7.0, i / 3.0),
     hstore(ARRAY['phone', '+49 30 ' || (1000000 + i), 'kind', 'private', 'none', NULL]),
     to_tsvector('simple', 'the quick ' || md5(i::text) || ' fox ' || i || ' met fox') || 'bare'::tsvector,
     xmlparse(content format('<p xmlns:a="urn:x" a:name="Ann &amp; %s"><!-- by %s -->  Dear %s,<br/><![CDATA[raw %s]]></p>',
@@ -73,12 +77,14 @@ stay = { mask = "date_shift", days = 300 }
 shift = "timestamp_shift"
 slots = "integer"
 absences = "date_shift"
+bids = "numeric"
+spans = "noise"
 attributes = { keys = { phone = "phone" }, default = "keep" }
 words = "alphanumeric"
 letter = "text"
 "#;
 
-const STRUCTURED: [&str; 18] = [
+const STRUCTURED: [&str; 20] = [
     "tags",
     "cubes",
     "labels",
@@ -94,6 +100,8 @@ const STRUCTURED: [&str; 18] = [
     "shift",
     "slots",
     "absences",
+    "bids",
+    "spans",
     "attributes",
     "words",
     "letter",
@@ -115,6 +123,11 @@ fn for_major(schema: &str) -> String {
     let ranges = [
         ("slots int4multirange", "slots int4range"),
         ("absences datemultirange", "absences daterange"),
+        ("bids nummultirange", "bids numrange"),
+        (
+            "nummultirange(numrange(-i - 0.5, -i), numrange(0, i * 0.001), numrange(i, i + 0.25), numrange(i + 0.2501, i + 1))",
+            "numrange(i, i + 0.25)",
+        ),
         (
             "int4multirange(int4range(i, i + 10), int4range(i + 20, i + 21), int4range(i + 5000, NULL))",
             "int4range(i, i + 10)",

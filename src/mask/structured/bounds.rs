@@ -1,19 +1,22 @@
 //! Bounds of ranges and multiranges: masked, and in order afterwards.
 //!
 //! Dates and timestamps are all moved by the distance of the first finite bound, so that order and
-//! lengths stay. Whole numbers and times are masked one by one and sorted; where two different
-//! ones come out equal, the later goes up to the next value. So flags, and what is canonical, stay.
+//! lengths stay. Whole numbers, floats and times are masked one by one and sorted; where two
+//! different ones come out equal, the later goes up to the next value. So flags, and what is
+//! canonical, stay.
 
+use super::number_order;
 use super::scalar::Watch;
 use crate::datum::structure::Stored;
 use crate::datum::{DatumError, ValueType, integer, numeric, temporal};
 use crate::mask::Masker;
 use crate::rules::MaskName;
 
-/// Masks the bounds of one value, which are in ascending order.
+/// Masks the bounds of one value, a range or a multirange, which are in ascending order.
 pub(super) fn mask_bounds(
     value: &mut [u8],
     bounds: &[Stored],
+    multirange: bool,
     masker: &mut Masker<'_>,
     watch: &mut Watch<'_>,
 ) -> Result<(), DatumError> {
@@ -21,7 +24,7 @@ pub(super) fn mask_bounds(
         let data = value.get(bound.data.clone()).unwrap_or_default();
         watch.witness.original(masker.value_type(), data);
     }
-    mask_in_order(value, bounds, masker)?;
+    mask_in_order(value, bounds, multirange, masker)?;
     for bound in bounds {
         let data = value.get(bound.data.clone()).unwrap_or_default();
         watch.witness.output(masker.value_type(), data);
@@ -32,20 +35,22 @@ pub(super) fn mask_bounds(
 fn mask_in_order(
     value: &mut [u8],
     bounds: &[Stored],
+    multirange: bool,
     masker: &mut Masker<'_>,
 ) -> Result<(), DatumError> {
-    if masker.value_type() == ValueType::Numeric {
-        return mask_numeric(value, bounds, masker);
+    let value_type = masker.value_type();
+    if value_type == ValueType::Numeric {
+        return mask_numeric(value, bounds, multirange, masker);
     }
-    let Some(limits) = limits(masker.value_type()) else {
+    let Some(limits) = limits(value_type) else {
         return Err(DatumError("bounds of this type can't be masked"));
     };
     // Infinite bounds are the first and the last, and stay.
     let mut places = Vec::with_capacity(bounds.len());
     let mut before = Vec::with_capacity(bounds.len());
     for bound in bounds {
-        let number = integer::read(value.get(bound.data.clone()).unwrap_or_default())?;
-        if !is_infinite(masker.value_type(), number) {
+        let number = read(value_type, value.get(bound.data.clone()).unwrap_or_default())?;
+        if !is_infinite(value_type, number) {
             places.push(bound);
             before.push(number);
         }
@@ -54,12 +59,12 @@ fn mask_in_order(
         return Err(DatumError("bounds of a range are not in order"));
     }
     let shifts = matches!(masker.mask_name(), MaskName::DateShift | MaskName::TimestampShift)
-        && masker.value_type() != ValueType::Time;
+        && value_type != ValueType::Time;
     let mut masked = |number: i64, place: &Stored| {
         let mut bytes = value.get(place.data.clone()).unwrap_or_default().to_vec();
-        integer::write(&mut bytes, number);
+        write(value_type, &mut bytes, number);
         masker.apply(&mut bytes)?;
-        integer::read(&bytes)
+        read(value_type, &bytes)
     };
     let mut moved = None;
     if let (Some(&first), Some(place)) = (before.first(), places.first())
@@ -79,9 +84,45 @@ fn mask_in_order(
         }
     };
     for (number, place) in after.iter().zip(places) {
-        integer::write(value.get_mut(place.data.clone()).unwrap_or_default(), *number);
+        write(value_type, value.get_mut(place.data.clone()).unwrap_or_default(), *number);
     }
     Ok(())
+}
+
+/// A bound as a number in the order of its type.
+fn read(value_type: ValueType, bytes: &[u8]) -> Result<i64, DatumError> {
+    let stored = integer::read(bytes)?;
+    Ok(match value_type {
+        ValueType::Float4 => rank(stored, i64::from(i32::MAX), f64::from(float4(stored))),
+        ValueType::Float8 => rank(stored, i64::MAX, f64::from_bits(stored as u64)),
+        _ => stored,
+    })
+}
+
+/// Writes a bound that is a number in the order of its type.
+fn write(value_type: ValueType, bytes: &mut [u8], number: i64) {
+    let magnitude = match value_type {
+        ValueType::Float4 => i64::from(i32::MAX),
+        ValueType::Float8 => i64::MAX,
+        _ => return integer::write(bytes, number),
+    };
+    integer::write(bytes, if number < 0 { (number - 1) ^ magnitude } else { number });
+}
+
+fn float4(stored: i64) -> f32 {
+    f32::from_bits(stored as u32)
+}
+
+/// The rank of a float among all others. Read as an integer, it rises with the float above zero and
+/// falls below; PostgreSQL takes both zeros for equal, and so any two of NaN.
+fn rank(stored: i64, magnitude: i64, float: f64) -> i64 {
+    if float.is_nan() {
+        magnitude
+    } else if stored < 0 {
+        (stored ^ magnitude) + 1
+    } else {
+        stored
+    }
 }
 
 /// The first and the last finite value of a type.
@@ -94,6 +135,14 @@ fn limits(value_type: ValueType) -> Option<(i64, i64)> {
         ValueType::Time => (0, temporal::DAY),
         ValueType::Timestamp | ValueType::TimestampTz => {
             (temporal::TIMESTAMP_MIN, temporal::TIMESTAMP_MAX)
+        }
+        ValueType::Float4 => {
+            let most = i64::from(f32::MAX.to_bits());
+            (-most, most)
+        }
+        ValueType::Float8 => {
+            let most = f64::MAX.to_bits() as i64;
+            (-most, most)
         }
         _ => return None,
     })
@@ -108,6 +157,9 @@ fn is_infinite(value_type: ValueType, number: i64) -> bool {
     match value_type {
         ValueType::Date => i32::try_from(number).is_ok_and(temporal::is_infinite_date),
         ValueType::Timestamp | ValueType::TimestampTz => temporal::is_infinite_timestamp(number),
+        ValueType::Float4 | ValueType::Float8 => {
+            limits(value_type).is_some_and(|(least, most)| !(least..=most).contains(&number))
+        }
         _ => false,
     }
 }
@@ -153,15 +205,25 @@ fn in_order(before: &[i64], after: &[i64], (min, max): (i64, i64)) -> Vec<i64> {
         .collect()
 }
 
-/// Numbers differ in length: where the masked ones are the wrong way round, they change places,
-/// headers and all. The mask is a permutation, so that different ones stay different.
+/// Numbers differ in length: where the two of a range are masked to the wrong way round, they change
+/// places, headers and all. The mask is a permutation, so that different ones stay different. Those
+/// of a multirange are put in order where they are.
 fn mask_numeric(
     value: &mut [u8],
     bounds: &[Stored],
+    multirange: bool,
     masker: &mut Masker<'_>,
 ) -> Result<(), DatumError> {
+    let mut originals = Vec::new();
     for bound in bounds {
-        masker.apply(value.get_mut(bound.data.clone()).unwrap_or_default())?;
+        let number = value.get_mut(bound.data.clone()).unwrap_or_default();
+        if multirange {
+            originals.push(number.to_vec());
+        }
+        masker.apply(number)?;
+    }
+    if multirange {
+        return number_order::put_in_order(value, bounds, &originals);
     }
     let [lower, upper] = bounds else { return Ok(()) };
     let number = |bound: &Stored| value.get(bound.data.clone()).unwrap_or_default();
@@ -205,5 +267,34 @@ mod tests {
         assert_eq!(shifted(&[5, 9], 3, (0, 100)), Some(vec![8, 12]));
         assert_eq!(shifted(&[5, 99], 3, (0, 100)), Some(vec![2, 96]));
         assert_eq!(shifted(&[1, 99], 3, (0, 100)), None);
+    }
+
+    #[test]
+    fn floats_rank_as_postgresql_compares_them() {
+        let ranks = |value_type, stored: &[Vec<u8>]| -> Vec<i64> {
+            stored.iter().map(|bytes| read(value_type, bytes).unwrap()).collect()
+        };
+        let floats = [f64::NEG_INFINITY, f64::MIN, -1.5, -1e-310, -0.0, 0.0, 1e-310, 2.0];
+        let floats = [&floats[..], &[f64::MAX, f64::INFINITY, f64::NAN, -f64::NAN]].concat();
+        let wide: Vec<_> = floats.iter().map(|float| float.to_le_bytes().to_vec()).collect();
+        let narrow: Vec<_> = floats.iter().map(|it| (*it as f32).to_le_bytes().to_vec()).collect();
+        for (value_type, stored) in [(ValueType::Float8, wide), (ValueType::Float4, narrow)] {
+            let ranks = ranks(value_type, &stored);
+            assert!(ranks.is_sorted(), "{ranks:?}");
+            assert_eq!((ranks[4], ranks[5], ranks[10]), (0, 0, ranks[11]));
+            for (rank, bytes) in ranks.iter().zip(&stored).filter(|(rank, _)| **rank != 0) {
+                let mut written = bytes.clone();
+                write(value_type, &mut written, *rank);
+                assert_eq!(read(value_type, &written).unwrap(), *rank);
+                assert_eq!(is_infinite(value_type, *rank), !floats_finite(bytes));
+            }
+        }
+    }
+
+    fn floats_finite(bytes: &[u8]) -> bool {
+        match bytes.try_into() {
+            Ok(wide) => f64::from_le_bytes(wide).is_finite(),
+            Err(_) => f32::from_le_bytes(bytes.try_into().unwrap()).is_finite(),
+        }
     }
 }

@@ -185,12 +185,12 @@ fn mask_part(
         ColumnMask::Range { layout, bound } => {
             let mut bounds = Vec::new();
             range::range_bounds(value, *layout, &mut bounds)?;
-            mask_bounds(value, &bounds, bound, watch)
+            mask_bounds(value, &bounds, false, bound, watch)
         }
         ColumnMask::Multirange { layout, bound } => {
             let mut bounds = Vec::new();
             range::multirange_bounds(value, *layout, &mut bounds)?;
-            mask_bounds(value, &bounds, bound, watch)
+            mask_bounds(value, &bounds, true, bound, watch)
         }
         ColumnMask::Json(masks) => json::walk(value, 0, &mut JsonVisitor { masks, watch, buffer }),
         ColumnMask::Jsonb(masks) => jsonb::walk(value, 0, &mut JsonbVisitor { masks, watch }),

@@ -4,6 +4,7 @@
 mod bounds;
 mod column_masker;
 mod encoded;
+mod number_order;
 mod path_tree;
 mod scalar;
 mod shuffle;
