@@ -2,7 +2,9 @@
 //! catalogs. What may be one is decoded, and searched like everything else.
 
 use std::ops::RangeInclusive;
-use std::sync::LazyLock;
+
+use super::digits::{BASE64, HEX, InDigits};
+use super::runs::Groups;
 
 /// How a value stood where it was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,11 +44,9 @@ impl Form {
 /// Bytes behind a position that the longest value may take there in any of these forms: 64 bytes,
 /// each as `\u00ab`, or base64 with line breaks.
 pub(super) const REACH: usize = 400;
-/// Fewer digits are no value,
+/// Fewer digits are no value (nor are fewer than twelve of base64),
 const SHORTEST_HEX: usize = 16;
-/// nor are fewer characters of base64,
-const SHORTEST_BASE64: usize = 12;
-/// units of UTF-16,
+/// nor are fewer units of UTF-16,
 const SHORTEST_UTF16: usize = 6;
 /// or numbers.
 const SHORTEST_CONSTANT: usize = 4;
@@ -54,30 +54,6 @@ const SHORTEST_CONSTANT: usize = 4;
 const SHORTEST_LINE: usize = 60;
 /// Of an escape's surroundings so much is looked at before it.
 const BEFORE_ESCAPE: usize = 80;
-
-static HEX: LazyLock<Digits> = LazyLock::new(|| Digits::new(is_hex, hex_digit));
-static BASE64: LazyLock<Digits> = LazyLock::new(|| Digits::new(is_base64, base64_value));
-
-/// Which bytes are digits of a form, and what they stand for.
-struct Digits([Option<u8>; 256]);
-
-impl Digits {
-    /// `value` is asked for each digit.
-    fn new(is: fn(u8) -> bool, value: fn(u8) -> u8) -> Digits {
-        let digit = |byte: usize| Some(byte as u8).filter(|byte| is(*byte)).map(value);
-        Digits(std::array::from_fn(digit))
-    }
-
-    #[inline]
-    fn of(&self, byte: u8) -> Option<u8> {
-        self.0.get(usize::from(byte)).copied().flatten()
-    }
-
-    #[inline]
-    fn value(&self, byte: u8) -> u8 {
-        self.of(byte).unwrap_or_default()
-    }
-}
 
 /// What was decoded of some bytes.
 #[derive(Default)]
@@ -91,28 +67,29 @@ pub(super) struct Decoded {
 }
 
 impl Decoded {
-    /// Decodes whatever may be a text in another form. `begins` says whether a value may begin with
-    /// these bytes: long runs in which none does are left out.
-    pub(super) fn read(&mut self, bytes: &[u8], begins: &impl Fn([u8; 4]) -> bool) {
+    /// Decodes whatever may be a text in another form.
+    pub(super) fn read(&mut self, bytes: &[u8], begins: &InDigits<'_>) {
         self.bytes.clear();
         self.offsets.clear();
         self.forms.clear();
-        self.begin(Form::Hex);
-        self.runs(bytes, &HEX, SHORTEST_HEX, |this, run, start| {
-            for phase in 0..if hex_begins(run, begins) { 2 } else { 0 } {
-                this.hex(run, start, phase);
+        // Where the last run of digits ended, and of UTF-16, by parity and byte order.
+        let mut digits = 0;
+        let mut units = [0; 4];
+        for group in Groups::of(bytes) {
+            for start in group.twelve_digits() {
+                if start >= digits {
+                    digits = self.digits(bytes, start, begins);
+                }
             }
-        });
-        self.begin(Form::Base64);
-        self.runs(bytes, &BASE64, SHORTEST_BASE64, |this, run, start| {
-            let rest = bytes.get(start + run.len()..).unwrap_or_default();
-            let goes_on = run.len() >= SHORTEST_LINE && line_break(rest).is_some();
-            for phase in 0..if goes_on || base64_begins(run, begins) { 4 } else { 0 } {
-                this.base64(bytes, run.len(), start, phase);
+            for (big_endian, starts) in group.six_units() {
+                for start in starts {
+                    let which = 2 * (start % 2) + usize::from(big_endian);
+                    if let Some(end) = units.get_mut(which).filter(|end| start >= **end) {
+                        *end = self.utf16(bytes, start, big_endian);
+                    }
+                }
             }
-        });
-        self.begin(Form::Utf16);
-        self.utf16(bytes);
+        }
         self.marked(bytes);
     }
 
@@ -132,7 +109,9 @@ impl Decoded {
     }
 
     fn begin(&mut self, form: Form) {
-        self.forms.push((self.bytes.len(), form));
+        if self.forms.last().is_none_or(|(_, last)| *last != form) {
+            self.forms.push((self.bytes.len(), form));
+        }
     }
 
     fn push(&mut self, byte: u8, offset: usize) {
@@ -146,37 +125,34 @@ impl Decoded {
         }
     }
 
-    /// Runs of at least `shortest` bytes of a kind. Every eighth byte is looked at: a run that is
-    /// long enough has one of those among its first eight, and so many behind it.
-    fn runs(
-        &mut self,
-        bytes: &[u8],
-        digits: &Digits,
-        shortest: usize,
-        mut found: impl FnMut(&mut Self, &[u8], usize),
-    ) {
-        let is = |byte| digits.of(byte).is_some();
-        let mut next = 0;
-        for at in (0..bytes.len()).step_by(8) {
-            let some = bytes.get(at..at + shortest - 7).unwrap_or_default();
-            if at < next || some.is_empty() || !some.iter().all(|byte| is(*byte)) {
-                continue;
+    /// A run of digits of base64, and those of hexadecimal ones in it: where it ends.
+    fn digits(&mut self, bytes: &[u8], start: usize, begins: &InDigits<'_>) -> usize {
+        let (_, behind) = bytes.split_at_checked(start).unwrap_or_default();
+        let len = behind.iter().take_while(|byte| BASE64.is(**byte)).count();
+        let (run, rest) = behind.split_at_checked(len).unwrap_or_default();
+        let mut at = start;
+        for hex in run.split(|byte| !HEX.is(*byte)) {
+            if hex.len() >= SHORTEST_HEX && begins.hex(hex) {
+                self.begin(Form::Hex);
+                self.hex(hex, at, 0);
+                self.hex(hex, at, 1);
             }
-            let (before, after) = bytes.split_at_checked(at).unwrap_or_default();
-            let before = before.get(next..).unwrap_or_default();
-            let start = at - before.iter().rev().take_while(|byte| is(**byte)).count();
-            next = at + after.iter().take_while(|byte| is(**byte)).count();
-            if next - start >= shortest {
-                found(self, bytes.get(start..next).unwrap_or_default(), start);
+            at += hex.len() + 1;
+        }
+        let goes_on = len >= SHORTEST_LINE && line_break(rest).is_some();
+        if goes_on || begins.base64(run) {
+            self.begin(Form::Base64);
+            for phase in 0..4 {
+                self.base64(bytes, len, start, phase);
             }
         }
+        start + len
     }
 
     fn hex(&mut self, run: &[u8], start: usize, phase: usize) {
-        let digits = &*HEX;
         let pairs = run.get(phase..).unwrap_or_default();
         for (at, [high, low]) in pairs.as_chunks().0.iter().enumerate() {
-            let byte = digits.value(*high) << 4 | digits.value(*low);
+            let byte = HEX.value(*high) << 4 | HEX.value(*low);
             self.push(byte, start + phase + 2 * at);
         }
         self.push(0, start);
@@ -185,7 +161,6 @@ impl Decoded {
     /// Decodes base64 from a character on. A line that breaks off is followed by as much of the next
     /// as a value may take that began in it.
     fn base64(&mut self, bytes: &[u8], len: usize, start: usize, phase: usize) {
-        let digits = &*BASE64;
         let mut bits = 0u32;
         let mut held = 0;
         let (mut at, mut end, mut line) = (start + phase, start + len, len);
@@ -196,7 +171,7 @@ impl Decoded {
                 let rest = bytes.get(at..).unwrap_or_default();
                 let Some(gap) = line_break(rest) else { break };
                 let behind = rest.get(gap..).unwrap_or_default();
-                let next = behind.iter().take_while(|byte| digits.of(**byte).is_some()).count();
+                let next = behind.iter().take_while(|byte| BASE64.is(**byte)).count();
                 if line < SHORTEST_LINE || next == 0 {
                     break;
                 }
@@ -204,7 +179,7 @@ impl Decoded {
                 end = at + next;
                 line = next;
             }
-            let value = bytes.get(at).map_or(0, |byte| digits.value(*byte));
+            let value = bytes.get(at).map_or(0, |byte| BASE64.value(*byte));
             if held == 0 {
                 first = at;
             }
@@ -220,49 +195,19 @@ impl Decoded {
         self.push(0, start);
     }
 
-    fn utf16(&mut self, bytes: &[u8]) {
-        // By parity and byte order: where the last run ended.
-        let mut done = [0usize; 4];
-        for (group, four) in bytes.as_chunks::<4>().0.iter().enumerate() {
-            let at = 4 * group;
-            let [b0, b1, b2, b3] = *four;
-            let even = b0 == b2 && b0 < 0x30 && b1 != 0 && b3 != 0;
-            let odd = b1 == b3 && b1 < 0x30 && (b0 != 0 || b2 != 0);
-            if !even && !odd {
-                continue;
-            }
-            // The high bytes are at even positions, or at odd ones.
-            let tries = [
-                (even, at, true, 0),
-                (even, at.saturating_sub(1), false, 1),
-                (odd, at, false, 2),
-                (odd, at + 1, true, 3),
-            ];
-            for (_, at, big_endian, which) in tries.into_iter().filter(|(wanted, ..)| *wanted) {
-                let done = done.get_mut(which);
-                if let Some(done) = done.filter(|done| **done <= at) {
-                    *done = self.utf16_run(bytes, at, big_endian, *done);
-                }
-            }
-        }
-    }
-
-    /// A run of UTF-16 around a unit: where it ends.
-    fn utf16_run(&mut self, bytes: &[u8], at: usize, big_endian: bool, done: usize) -> usize {
+    /// A run of UTF-16 from its first unit on: where it ends.
+    fn utf16(&mut self, bytes: &[u8], start: usize, big_endian: bool) -> usize {
         let unit = |at: usize| {
             let two = bytes.get(at..)?.first_chunk::<2>()?;
             let unit = if big_endian { u16::from_be_bytes(*two) } else { u16::from_le_bytes(*two) };
             char::from_u32(u32::from(unit)).is_none_or(is_text).then_some(unit)
         };
-        let mut start = at;
-        while start >= done + 2 && unit(start - 2).is_some() {
-            start -= 2;
-        }
-        let mut end = at;
+        let mut end = start;
         while unit(end).is_some() {
             end += 2;
         }
-        if end.saturating_sub(start) / 2 >= SHORTEST_UTF16 {
+        if (end - start) / 2 >= SHORTEST_UTF16 {
+            self.begin(Form::Utf16);
             let mut at = start;
             for c in char::decode_utf16((start..end).step_by(2).filter_map(unit)) {
                 let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
@@ -271,7 +216,7 @@ impl Decoded {
             }
             self.push(0, start);
         }
-        end.max(at + 2)
+        end.max(start + 2)
     }
 
     /// What begins with a mark of its own: escapes and constants.
@@ -357,51 +302,6 @@ fn line_break(rest: &[u8]) -> Option<usize> {
         [b'\r', b'\n', ..] => Some(2),
         [b'\n', ..] => Some(1),
         _ => None,
-    }
-}
-
-/// True if a value may begin somewhere in digits.
-fn hex_begins(run: &[u8], begins: &impl Fn([u8; 4]) -> bool) -> bool {
-    let digits = &*HEX;
-    let mut last = 0u32;
-    run.iter().enumerate().any(|(at, digit)| {
-        last = last << 4 | u32::from(digits.value(*digit));
-        at >= 7 && begins(last.to_be_bytes())
-    })
-}
-
-/// True if a value may begin somewhere in base64: every second bit may be where a byte begins.
-fn base64_begins(run: &[u8], begins: &impl Fn([u8; 4]) -> bool) -> bool {
-    let digits = &*BASE64;
-    let mut last = 0u64;
-    run.iter().enumerate().any(|(at, digit)| {
-        last = last << 6 | u64::from(digits.value(*digit));
-        at >= 5 && [0, 2, 4].iter().any(|bits| begins(((last >> bits) as u32).to_be_bytes()))
-    })
-}
-
-fn is_hex(byte: u8) -> bool {
-    byte.is_ascii_hexdigit()
-}
-
-fn hex_digit(byte: u8) -> u8 {
-    match byte {
-        b'0'..=b'9' => byte - b'0',
-        _ => (byte | 0x20).wrapping_sub(b'a' - 10),
-    }
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
-}
-
-fn base64_value(byte: u8) -> u8 {
-    match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' | b'-' => 62,
-        _ => 63,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::digits::InDigits;
 use super::findings::Findings;
 use super::scan::Scan;
 use super::target::targets;
@@ -81,6 +82,7 @@ impl AuditJob<'_> {
             let scan = Scan {
                 targets: &targets,
                 set: &set,
+                in_digits: InDigits::new(set.other_beginnings()),
                 gathered: &gathered,
                 findings: &findings,
                 apart: (0..set.len()).map(|_| AtomicBool::new(false)).collect(),

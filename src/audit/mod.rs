@@ -4,9 +4,11 @@
 //! they are.
 
 mod cell;
+mod digits;
 mod findings;
 mod forms;
 mod job;
+mod runs;
 mod scan;
 mod target;
 #[cfg(test)]

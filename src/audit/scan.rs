@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::cell::{Cell, each_cell, locate};
+use super::digits::InDigits;
 use super::findings::{Findings, Spot};
 use super::forms::{Decoded, Form, REACH};
 use super::target::{Holds, Target};
@@ -28,6 +29,7 @@ const CHUNK_DATA: usize = 2;
 pub(super) struct Scan<'a> {
     pub(super) targets: &'a [Target<'a>],
     pub(super) set: &'a FingerprintSet,
+    pub(super) in_digits: InDigits<'a>,
     pub(super) gathered: &'a Gathered,
     pub(super) findings: &'a Findings,
     /// By value: it has been found where it is by right.
@@ -76,8 +78,7 @@ impl Searcher {
                 hits.push(Hit { position, last: position + len - 1, value, form });
             }
         });
-        let beginnings = scan.set.other_beginnings();
-        decoded.read(bytes, &|first| beginnings.may_have(first));
+        decoded.read(bytes, &scan.in_digits);
         let all = (0, decoded.bytes.len());
         scan.set.search(&decoded.bytes, all, false, candidates, |found| {
             if scan.set.class(found.value) != Class::Number

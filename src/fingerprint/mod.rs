@@ -19,6 +19,7 @@ mod sorted;
 mod tests;
 mod value;
 
+pub(crate) use beginnings::Beginnings;
 pub use collect::{Collector, Limits, Notes};
 pub use gathered::{ColumnName, Gathered};
 pub use lookup::Original;

@@ -14,7 +14,7 @@ use crate::mask::MaskKey;
 /// What the subkey is for.
 const CONTEXT: &str = "thinveil 2026 sealed fingerprints v1";
 /// What every such file begins with.
-const MAGIC: &[u8; 8] = b"thvfps1\n";
+const MAGIC: &[u8; 8] = b"thvfps2\n";
 /// Bytes of a frame, its tag aside. All but the last have as many.
 const FRAME: usize = 64 << 10;
 const TAG: usize = 16;

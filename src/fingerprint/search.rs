@@ -30,12 +30,45 @@ pub(crate) struct Match {
 /// A step is done for all of a block before the next: one look-up does not wait for another's memory.
 #[derive(Default)]
 pub(crate) struct Candidates {
-    /// A value may begin there.
-    begins: Vec<usize>,
+    /// A value may begin there, counted from the beginning of the block.
+    begins: Kept<u16>,
     /// And a head is there.
-    heads: Vec<(usize, u64)>,
+    heads: Kept<(u16, u64)>,
     /// A value of this length and hash may be there.
     wholes: Vec<(usize, usize, u64)>,
+}
+
+/// What was kept of at most a block's positions.
+struct Kept<T> {
+    items: Box<[T; BLOCK]>,
+    len: usize,
+}
+
+impl<T: Copy + Default> Default for Kept<T> {
+    fn default() -> Kept<T> {
+        Kept { items: Box::new([T::default(); BLOCK]), len: 0 }
+    }
+}
+
+impl<T: Copy> Kept<T> {
+    /// Keeps those items that are to be kept. Without a branch for each: which are, no processor
+    /// foresees.
+    #[inline]
+    fn keep(&mut self, items: impl Iterator<Item = (T, bool)>) {
+        let places = self.items.as_mut();
+        let mut len = 0;
+        for (item, keep) in items {
+            if let Some(place) = places.get_mut(len % BLOCK) {
+                *place = item;
+            }
+            len += usize::from(keep);
+        }
+        self.len = len;
+    }
+
+    fn iter(&self) -> impl Iterator<Item = T> {
+        self.items.iter().copied().take(self.len)
+    }
 }
 
 /// What the byte before a short text may say: it is a `varlena` header for one of this length,
@@ -55,31 +88,37 @@ impl FingerprintSet {
         mut found: impl FnMut(Match),
     ) {
         let beginnings = if numbers { self.beginnings() } else { self.other_beginnings() };
+        let may_begin = beginnings.question();
         for start in (from..to).step_by(BLOCK) {
             let end = (start + BLOCK).min(to);
             let last = (end + beginnings::LEN - 1).min(bytes.len());
             let window = bytes.get(start..last).unwrap_or_default();
-            let begins = window.windows(beginnings::LEN).enumerate().map(|(at, first)| {
-                let first = first.first_chunk();
-                (start + at, first.is_some_and(|first| beginnings.may_have(*first)))
-            });
-            keep(&mut candidates.begins, begins);
-            self.look_up(bytes, candidates, &mut found);
+            let begins = (0..BLOCK as u16).zip(window.windows(beginnings::LEN));
+            candidates.begins.keep(begins.map(|(at, first)| {
+                (at, first.first_chunk().is_some_and(|first| may_begin(*first)))
+            }));
+            self.look_up(bytes, start, candidates, &mut found);
         }
     }
 
-    /// Looks up what begins where a value may begin.
-    fn look_up(&self, bytes: &[u8], candidates: &mut Candidates, found: &mut impl FnMut(Match)) {
+    /// Looks up what begins where a value may begin, in the block that begins at `start`.
+    fn look_up(
+        &self,
+        bytes: &[u8],
+        start: usize,
+        candidates: &mut Candidates,
+        found: &mut impl FnMut(Match),
+    ) {
         let Candidates { begins, heads, wholes } = candidates;
-        let with_head = begins.iter().map(|position| {
-            let first = bytes.get(*position..).and_then(|rest| rest.first_chunk());
+        heads.keep(begins.iter().map(|at| {
+            let first = bytes.get(start + usize::from(at)..).and_then(|rest| rest.first_chunk());
             let head = first.map(|first| self.key.head(u64::from_le_bytes(*first)));
             let head_or = head.unwrap_or_default();
-            ((*position, head_or), head.is_some() & self.filter.passes(head_or))
-        });
-        keep(heads, with_head);
+            ((at, head_or), head.is_some() & self.filter.passes(head_or))
+        }));
         wholes.clear();
-        for &(position, head) in heads.iter() {
+        for (at, head) in heads.iter() {
+            let position = start + usize::from(at);
             let mut lengths = self.lengths(head);
             while lengths != 0 {
                 let len = lengths.trailing_zeros() as usize + 1;
@@ -97,13 +136,19 @@ impl FingerprintSet {
             }
         }
         if self.short_lengths != 0 {
-            self.search_short(bytes, begins, found);
+            let positions = begins.iter().map(|at| start + usize::from(at));
+            self.search_short(bytes, positions, found);
         }
     }
 
     /// Values of less than eight bytes are texts: what stands before one tells most positions.
-    fn search_short(&self, bytes: &[u8], begins: &[usize], found: &mut impl FnMut(Match)) {
-        for &position in begins {
+    fn search_short(
+        &self,
+        bytes: &[u8],
+        positions: impl Iterator<Item = usize>,
+        found: &mut impl FnMut(Match),
+    ) {
+        for position in positions {
             let before = position.checked_sub(1).and_then(|before| bytes.get(before));
             let flag = before.map_or(GAP, |byte| flag(*byte));
             if flag != 0 {
@@ -136,21 +181,6 @@ impl FingerprintSet {
             }
         }
     }
-}
-
-/// Replaces what is in `list` by the items that are to be kept. Without a branch for each: which are,
-/// no processor foresees.
-#[inline]
-fn keep<T: Copy + Default>(list: &mut Vec<T>, items: impl ExactSizeIterator<Item = (T, bool)>) {
-    list.resize(items.len(), T::default());
-    let mut kept = 0;
-    for (item, keep) in items {
-        if let Some(place) = list.get_mut(kept) {
-            *place = item;
-        }
-        kept += usize::from(keep);
-    }
-    list.truncate(kept);
 }
 
 #[inline]

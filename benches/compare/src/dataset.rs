@@ -28,6 +28,8 @@ impl Dataset {
         client
             .batch_execute(&include_str!("sql/table.sql").replace(":rows", &rows.to_string()))
             .context("fill the table")?;
+        // Hint bits are set only for what has been flushed, and this server flushes late.
+        client.batch_execute("CHECKPOINT")?;
         client.batch_execute("VACUUM (ANALYZE) public.people")?;
         let row = client.query_one(
             "SELECT pg_relation_filepath('public.people'), pg_relation_size('public.people'),

@@ -1,18 +1,24 @@
 use super::*;
+use crate::fingerprint::Beginnings;
 
 const TEXT: &str = "Jos\u{e9} Quimby-Abernathy";
 
 /// Where in `bytes` the text is found in each form.
 fn found(bytes: &[u8]) -> Vec<(usize, Form)> {
-    let all = found_where(bytes, &|_| true);
+    let all = found_where(bytes, &Beginnings::everything());
     // Runs in which it does not begin are left out, and nothing is missed by that.
-    assert_eq!(found_where(bytes, &|first| TEXT.as_bytes().starts_with(&first)), all);
+    assert_eq!(found_where(bytes, &Beginnings::of(&[TEXT.as_bytes()])), all);
     all
 }
 
-fn found_where(bytes: &[u8], begins: &impl Fn([u8; 4]) -> bool) -> Vec<(usize, Form)> {
+fn read(bytes: &[u8], beginnings: &Beginnings) -> Decoded {
     let mut decoded = Decoded::default();
-    decoded.read(bytes, begins);
+    decoded.read(bytes, &InDigits::new(beginnings));
+    decoded
+}
+
+fn found_where(bytes: &[u8], beginnings: &Beginnings) -> Vec<(usize, Form)> {
+    let decoded = read(bytes, beginnings);
     let len = TEXT.len();
     let windows = decoded.bytes.windows(len).enumerate();
     let matches = windows.filter(|(_, window)| *window == TEXT.as_bytes());
@@ -91,8 +97,7 @@ fn damaged_forms_are_no_trouble() {
         &[0; 100],
         &[0x20; 99],
     ] {
-        let mut decoded = Decoded::default();
-        decoded.read(bytes, &|_| true);
+        let decoded = read(bytes, &Beginnings::everything());
         assert_eq!(decoded.bytes.len(), decoded.offsets.len());
         assert!(decoded.offsets.iter().all(|at| (*at as usize) < bytes.len().max(1)));
     }
@@ -102,9 +107,8 @@ fn damaged_forms_are_no_trouble() {
 fn long_base64_takes_no_more_than_its_length_allows() {
     let line = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM=\n";
     let bytes = line.repeat(2000);
-    let mut decoded = Decoded::default();
-    decoded.read(bytes.as_bytes(), &|_| true);
-    assert!(decoded.bytes.len() < 40 * bytes.len(), "{}", decoded.bytes.len());
-    decoded.read(bytes.as_bytes(), &|_| false);
-    assert!(decoded.bytes.len() < 40 * bytes.len(), "{}", decoded.bytes.len());
+    for beginnings in [Beginnings::everything(), Beginnings::of(&[])] {
+        let decoded = read(bytes.as_bytes(), &beginnings);
+        assert!(decoded.bytes.len() < 40 * bytes.len(), "{}", decoded.bytes.len());
+    }
 }
