@@ -65,13 +65,13 @@ impl<'a> InDigits<'a> {
 
     /// Whether one may begin in hexadecimal digits.
     pub(super) fn hex(&self, run: &[u8]) -> bool {
-        let mut last = 0u32;
-        for (at, digit) in run.iter().enumerate() {
-            last = last << 4 | u32::from(HEX.value(*digit));
+        let (first, others) = run.split_at_checked(7).unwrap_or_default();
+        let with = |last: u32, digit: &u8| last << 4 | u32::from(HEX.value(*digit));
+        let mut last = first.iter().fold(0, with);
+        for digit in others {
+            last = with(last, digit);
             let [a, b, ..] = last.to_be_bytes();
-            if at >= 7
-                && self.beginnings.may_have_pair([a, b])
-                && self.beginnings.may_have(last.to_be_bytes())
+            if self.beginnings.may_have_pair([a, b]) && self.beginnings.may_have(last.to_be_bytes())
             {
                 return true;
             }
@@ -81,13 +81,15 @@ impl<'a> InDigits<'a> {
 
     /// Whether one may begin in base64: every second bit may be where a byte begins.
     pub(super) fn base64(&self, run: &[u8]) -> bool {
-        let mut last = 0u64;
-        for (at, digit) in run.iter().enumerate() {
-            last = last << 6 | u64::from(BASE64.value(*digit));
+        let (first, others) = run.split_at_checked(5).unwrap_or_default();
+        let with = |last: u64, digit: &u8| last << 6 | u64::from(BASE64.value(*digit));
+        let mut last = first.iter().fold(0, with);
+        for digit in others {
+            last = with(last, digit);
             let word = self.three.get((last >> 24) as usize % self.three.len());
             let may_begin = word.is_some_and(|word| word >> (last >> 18 & 63) & 1 != 0);
             let begins = |bits| self.beginnings.may_have(((last >> bits) as u32).to_be_bytes());
-            if may_begin && at >= 5 && [0, 2, 4].into_iter().any(begins) {
+            if may_begin && [0, 2, 4].into_iter().any(begins) {
                 return true;
             }
         }
@@ -95,9 +97,40 @@ impl<'a> InDigits<'a> {
     }
 }
 
+/// Runs of hexadecimal digits, so long at least, and where they begin. A run of `LEN` has one digit
+/// at a place that is divided by `LEN`: what is around those is looked at.
+pub(super) fn hex_runs<const LEN: usize>(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut end = 0;
+    (LEN - 1..bytes.len()).step_by(LEN).filter_map(move |at| {
+        let (before, behind) = bytes.split_at_checked(at)?;
+        let len = behind.iter().take_while(|byte| HEX.is(**byte)).count();
+        if at < end || len == 0 {
+            return None;
+        }
+        let before = before.iter().rev().take_while(|byte| HEX.is(**byte)).count();
+        end = at + len;
+        let run = bytes.get(at - before..end).filter(|run| run.len() >= LEN)?;
+        Some((at - before, run))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_runs_of_hex_are_found_wherever_they_begin() {
+        for start in 0..20 {
+            for len in 0..40 {
+                let text =
+                    ["x".repeat(start), "0f".repeat(20)[..len].to_owned(), "x".repeat(9)].concat();
+                let found: Vec<_> = hex_runs::<16>(text.as_bytes()).collect();
+                let expected = (start, text.as_bytes()[start..start + len].as_ref());
+                assert_eq!(found, Vec::from_iter((len >= 16).then_some(expected)), "{text}");
+            }
+        }
+        assert_eq!(hex_runs::<4>(b"abcdxabcdefgx1234").count(), 3);
+    }
 
     #[test]
     fn digits_stand_for_their_number() {

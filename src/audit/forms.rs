@@ -3,7 +3,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::digits::{BASE64, HEX, InDigits};
+use super::digits::{BASE64, HEX, InDigits, hex_runs};
 use super::runs::Groups;
 
 /// How a value stood where it was found.
@@ -78,7 +78,7 @@ impl Decoded {
         for group in Groups::of(bytes) {
             for start in group.twelve_digits() {
                 if start >= digits {
-                    digits = self.digits(bytes, start, begins);
+                    digits = self.digits(bytes, start, group.digits_from(start), begins);
                 }
             }
             for (big_endian, starts) in group.six_units() {
@@ -125,19 +125,19 @@ impl Decoded {
         }
     }
 
-    /// A run of digits of base64, and those of hexadecimal ones in it: where it ends.
-    fn digits(&mut self, bytes: &[u8], start: usize, begins: &InDigits<'_>) -> usize {
+    /// A run of digits of base64, of which so many are known, and those of hexadecimal ones in it:
+    /// where it ends.
+    fn digits(&mut self, bytes: &[u8], start: usize, known: usize, begins: &InDigits<'_>) -> usize {
+        let unknown = bytes.get(start + known..).unwrap_or_default();
+        let len = known + unknown.iter().take_while(|byte| BASE64.is(**byte)).count();
         let (_, behind) = bytes.split_at_checked(start).unwrap_or_default();
-        let len = behind.iter().take_while(|byte| BASE64.is(**byte)).count();
         let (run, rest) = behind.split_at_checked(len).unwrap_or_default();
-        let mut at = start;
-        for hex in run.split(|byte| !HEX.is(*byte)) {
-            if hex.len() >= SHORTEST_HEX && begins.hex(hex) {
+        for (at, hex) in hex_runs::<SHORTEST_HEX>(run) {
+            if begins.hex(hex) {
                 self.begin(Form::Hex);
-                self.hex(hex, at, 0);
-                self.hex(hex, at, 1);
+                self.hex(hex, start + at, 0);
+                self.hex(hex, start + at, 1);
             }
-            at += hex.len() + 1;
         }
         let goes_on = len >= SHORTEST_LINE && line_break(rest).is_some();
         if goes_on || begins.base64(run) {

@@ -84,24 +84,38 @@ fn kinds_at(bytes: &[u8], at: usize) -> Kinds {
 }
 
 impl Group {
-    /// Positions at which twelve digits of base64 follow each other.
+    /// Where twelve digits of base64 or more begin to follow each other, in this group or before it.
     pub(super) fn twelve_digits(&self) -> impl Iterator<Item = usize> {
         let two = self.digits & self.digits >> 1;
         let four = two & two >> 2;
-        positions(self.at, (four & four >> 4 & four >> 8) as u64)
+        let twelve = (four & four >> 4 & four >> 8) as u64;
+        positions(self.at, twelve & !(twelve << 1))
+    }
+
+    /// How many digits of base64 there are from a position of this group on, as far as is known.
+    pub(super) fn digits_from(&self, position: usize) -> usize {
+        (self.digits >> (position - self.at)).trailing_ones() as usize
     }
 
     /// Positions at which six units of UTF-16 may follow each other: low bytes first, and high bytes
     /// first.
     pub(super) fn six_units(&self) -> [(bool, impl Iterator<Item = usize>); 2] {
+        // Nearly nowhere are there six high bytes.
+        let high = six(self.wide | self.zero) << (GROUP - 1) >> (GROUP - 1) != 0;
         // A zero beside a zero is no character.
-        let low_first = self.wide >> 1 | (self.zero >> 1 & !self.zero);
-        let high_first = self.wide | (self.zero & !(self.zero >> 1));
-        [(false, low_first), (true, high_first)].map(|(big_endian, units)| {
-            let two = units & units >> 2;
-            (big_endian, positions(self.at, (two & two >> 4 & two >> 8) as u64))
-        })
+        let low_first = || self.wide >> 1 | (self.zero >> 1 & !self.zero);
+        let high_first = || self.wide | (self.zero & !(self.zero >> 1));
+        let low_first = if high { six(low_first()) as u64 } else { 0 };
+        let high_first = if high { six(high_first()) as u64 } else { 0 };
+        [(false, positions(self.at, low_first)), (true, positions(self.at, high_first))]
     }
+}
+
+/// The bits that six of every second one follow from, themselves among them.
+#[inline]
+fn six(bits: u128) -> u128 {
+    let two = bits & bits >> 2;
+    two & two >> 4 & two >> 8
 }
 
 /// The positions of bits that are set.
@@ -145,13 +159,20 @@ mod tests {
         fn every_run_of_twelve_digits_is_found(bytes in proptest::collection::vec(
             prop_oneof![8 => proptest::sample::select(&b"aZ09+/-_"[..]), 1 => any::<u8>()], 0..400)
         ) {
-            let found: Vec<usize> = Groups::of(&bytes).flat_map(|group| {
-                group.twelve_digits().collect::<Vec<_>>()
-            }).collect();
-            let all = bytes.windows(12).enumerate().filter(|(_, run)| {
-                run.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte))
-            });
-            prop_assert_eq!(found, all.map(|(at, _)| at).collect::<Vec<_>>());
+            let is = |at: usize| {
+                let run = bytes.get(at..at + 12);
+                run.is_some_and(|run| run.iter().all(|b| b.is_ascii_alphanumeric() || b"+/-_".contains(b)))
+            };
+            for group in Groups::of(&bytes) {
+                let found: Vec<usize> = group.twelve_digits().collect();
+                for at in group.at..group.at + GROUP {
+                    let begins = is(at) && (at == group.at || !is(at - 1));
+                    prop_assert_eq!(found.contains(&at), begins);
+                    if is(at) {
+                        prop_assert!(group.digits_from(at) >= 12);
+                    }
+                }
+            }
         }
 
         #[test]
@@ -160,15 +181,18 @@ mod tests {
         ) {
             for group in Groups::of(&bytes) {
                 for (big_endian, found) in group.six_units() {
+                    let found: Vec<usize> = found.collect();
+                    let unit = |[a, b]: &[u8; 2]| {
+                        let (high, low) = if big_endian { (a, b) } else { (b, a) };
+                        matches!(high, 1..0x30 | 0xD8..0xE0) || (*high == 0 && *low != 0)
+                    };
+                    let is = |at: usize| {
+                        bytes.get(at..at + 12).is_some_and(|run| run.as_chunks().0.iter().all(unit))
+                    };
                     // One that the end cuts off may be among them.
-                    let found: Vec<usize> = found.filter(|at| at + 12 <= bytes.len()).collect();
-                    let all = (group.at..group.at + GROUP).filter(|at| {
-                        bytes.get(*at..at + 12).is_some_and(|run| run.as_chunks().0.iter().all(|[a, b]| {
-                            let (high, low) = if big_endian { (a, b) } else { (b, a) };
-                            matches!(high, 1..0x30 | 0xD8..0xE0) || (*high == 0 && *low != 0)
-                        }))
-                    });
-                    prop_assert_eq!(found, all.collect::<Vec<_>>());
+                    for at in (group.at..group.at + GROUP).take_while(|at| at + 12 <= bytes.len()) {
+                        prop_assert_eq!(found.contains(&at), is(at), "{}", at);
+                    }
                 }
             }
         }

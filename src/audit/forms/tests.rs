@@ -69,6 +69,10 @@ fn finds_every_form_at_every_alignment() {
                 .collect();
             let forms = found(&place(&bytes));
             assert!(forms.contains(&(shift, Form::Utf16)), "{forms:?}");
+            // Behind what is a unit, but no text.
+            let control = [&if big_endian { [0, 1] } else { [1, 0] }[..], &bytes].concat();
+            let forms = found(&place(&control));
+            assert!(forms.contains(&(shift + 2, Form::Utf16)), "{forms:?}");
         }
         let json = TEXT.replace('\u{e9}', "\\u00E9").replace('-', "\\u002d");
         assert_eq!(found(&place(json.as_bytes())), [(shift, Form::Json)]);
