@@ -52,7 +52,7 @@ impl PlantJob<'_> {
     /// Plants canaries of every domain in every place. After an error the copy is good for nothing.
     pub fn run(&self) -> Result<Planted> {
         let data_dir = self.data_dir;
-        let major = inspect_directory(data_dir)?;
+        let major = inspect_directory(data_dir, false)?;
         refuse_links(data_dir)?;
         let (domains, left_out) = domains(self.rules);
         if domains.is_empty() {

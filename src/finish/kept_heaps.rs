@@ -20,8 +20,8 @@ pub type CopyFile<'a> = &'a (dyn Fn(&Path, &Path) -> Result<()> + Sync);
 pub(super) struct KeptHeaps(Vec<(PathBuf, PathBuf)>);
 
 impl KeptHeaps {
-    /// Moves the masked relations' segments into the new directory `aside`, on the same file
-    /// system, and puts copies in their place.
+    /// Moves the masked relations' segments into the new directory `aside`, and puts copies in their
+    /// place.
     pub(super) fn set_aside(
         plan: &MaskPlan,
         pgdata: &Path,
@@ -40,9 +40,11 @@ impl KeptHeaps {
                 for segment in segments(&pgdata.join(path), control.relseg_size)? {
                     cancel.check()?;
                     let away = aside.join(kept.len().to_string());
-                    std::fs::rename(&segment.path, &away)
-                        .map_err(Error::io("move", &segment.path))?;
-                    copy(&away, &segment.path)?;
+                    if rename(&segment.path, &away)? {
+                        copy(&away, &segment.path)?;
+                    } else {
+                        copy(&segment.path, &away)?;
+                    }
                     kept.push((away, segment.path));
                 }
             }
@@ -51,10 +53,24 @@ impl KeptHeaps {
     }
 
     /// Puts the files back; the server must have stopped.
-    pub(super) fn put_back(self, aside: &Path) -> Result<()> {
+    pub(super) fn put_back(self, aside: &Path, copy: CopyFile<'_>) -> Result<()> {
+        let remove = |path: &Path| std::fs::remove_file(path).map_err(Error::io("remove", path));
         for (away, home) in self.0 {
-            std::fs::rename(&away, &home).map_err(Error::io("move", &away))?;
+            if !rename(&away, &home)? {
+                remove(&home)?;
+                copy(&away, &home)?;
+                remove(&away)?;
+            }
         }
         std::fs::remove_dir(aside).map_err(Error::io("remove", aside))
+    }
+}
+
+/// False if nothing can be renamed from the one to the other: a volume may be a subvolume.
+fn rename(from: &Path, to: &Path) -> Result<bool> {
+    match std::fs::rename(from, to) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => Ok(false),
+        Err(error) => Err(Error::io("move", from)(error)),
     }
 }

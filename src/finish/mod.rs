@@ -142,7 +142,7 @@ impl FinishJob<'_> {
             if self.cancel.is_cancelled() { Error::Cancelled } else { server.explain(error) }
         })?;
         server.stop()?;
-        kept.put_back(self.aside)?;
+        kept.put_back(self.aside, self.copy_file)?;
         let control = ControlFile::read(&pgdata, major)?;
         let mut report = report;
         let purged = purge::purge(&pgdata, &control, &report.files, self.cancel)?;

@@ -36,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::sandbox::Confinement;
 use crate::error::{Error, Result};
-use crate::storage::{Driver, DriverChoice, DriverKind, Probe, Usage, probe};
+use crate::storage::{Capabilities, Driver, DriverChoice, DriverKind, Probe, Usage, probe};
 use audit_log::{AuditLog, Told};
 use lock::Lock;
 
@@ -79,6 +79,8 @@ pub struct PoolStatus {
     pub dir: PathBuf,
     /// Its driver.
     pub driver: DriverKind,
+    /// What that needs and gives.
+    pub capabilities: Capabilities,
     /// How far this kernel confines servers to their volumes.
     pub confinement: Confinement,
     /// Sealed snapshots.
@@ -187,6 +189,7 @@ impl Pool {
             id: self.id.clone(),
             dir: self.dir.clone(),
             driver: self.driver.kind(),
+            capabilities: self.driver.capabilities(),
             confinement: Confinement::offered(),
             snapshots: snapshots.len(),
             clones: clones.len(),

@@ -62,6 +62,11 @@ impl Staging {
         self.dir.join("scratch")
     }
 
+    /// Where the source is seen as it was at one moment, until it is in the volume.
+    pub(crate) fn frozen_dir(&self) -> PathBuf {
+        self.dir.join("frozen")
+    }
+
     /// How the pool shares blocks.
     pub(crate) fn driver(&self) -> &dyn Driver {
         self.pool.driver.as_ref()
@@ -124,6 +129,7 @@ impl Staging {
         manifest.created_at = jiff::Timestamp::now();
         manifest.own_bytes = driver.usage(&volume)?.own_bytes;
         driver.detach(&volume)?;
+        driver.seal(&volume)?;
         // What is left is this record, one more sync of little, and a rename.
         manifest.stages.0.push(("seal".to_owned(), begun.elapsed().as_secs_f64()));
         record::write(&self.dir.join("manifest.json"), &manifest)?;
@@ -190,6 +196,7 @@ pub(super) fn sweep(driver: &dyn Driver, dir: &Path) -> Result<()> {
     let volume = dir.join("volume");
     // Its server may still be there, the mount may not: look through the mount.
     end_all(&volume.join("data"))?;
+    driver.destroy(&dir.join("frozen"))?;
     driver.destroy(&volume)?;
     fs::remove_dir_all(dir).map_err(Error::io("remove", dir))
 }

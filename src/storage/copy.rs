@@ -17,7 +17,7 @@ impl Driver for Copy {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { shares_blocks: false, mounts: false }
+        Capabilities::default()
     }
 
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {

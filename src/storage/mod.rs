@@ -3,6 +3,7 @@
 //! Every driver keeps the same promises ([`Driver`]); they differ in what a clone costs.
 //! `storage` never follows a symbolic link of a tree it copies.
 
+mod btrfs;
 mod copy;
 mod file;
 mod overlay;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 
+pub use btrfs::Btrfs;
 pub use copy::Copy;
 pub use overlay::Overlay;
 pub use probe::{Probe, Tried, probe};
@@ -32,6 +34,8 @@ pub use sync::{fsync_dir, sync_volume};
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DriverKind {
+    /// Subvolumes of btrfs and their snapshots. Needs root.
+    Btrfs,
     /// Files share extents (XFS, btrfs).
     Reflink,
     /// An overlay mount on top of the snapshot; a written file is copied whole. Needs root.
@@ -42,11 +46,13 @@ pub enum DriverKind {
 
 impl DriverKind {
     /// Every kind, thinnest first.
-    pub const ALL: [DriverKind; 3] = [DriverKind::Reflink, DriverKind::Overlay, DriverKind::Copy];
+    pub const ALL: [DriverKind; 4] =
+        [DriverKind::Btrfs, DriverKind::Reflink, DriverKind::Overlay, DriverKind::Copy];
 
     /// The name, as in `--driver` and in `--json`.
     pub fn name(self) -> &'static str {
         match self {
+            DriverKind::Btrfs => "btrfs",
             DriverKind::Reflink => "reflink",
             DriverKind::Overlay => "overlay",
             DriverKind::Copy => "copy",
@@ -56,6 +62,7 @@ impl DriverKind {
     /// The driver of this kind.
     pub fn driver(self) -> Box<dyn Driver> {
         match self {
+            DriverKind::Btrfs => Box::new(Btrfs),
             DriverKind::Reflink => Box::new(Reflink),
             DriverKind::Overlay => Box::new(Overlay),
             DriverKind::Copy => Box::new(Copy),
@@ -85,16 +92,16 @@ impl FromStr for DriverChoice {
     fn from_str(text: &str) -> Result<DriverChoice> {
         match text {
             "auto" => Ok(DriverChoice::Auto),
-            "zfs" | "btrfs" => Err(Error::invalid(format!(
-                "driver {text} is not supported yet: use reflink (XFS, btrfs), overlay or copy"
-            ))),
+            "zfs" => Err(Error::invalid(
+                "driver zfs is not supported yet: use btrfs, reflink (XFS, btrfs), overlay or copy",
+            )),
             other => DriverKind::ALL
                 .into_iter()
                 .find(|kind| kind.name() == other)
                 .map(DriverChoice::Only)
                 .ok_or_else(|| {
                     Error::invalid(format!(
-                        "no driver named {other:?}: use auto, reflink, overlay or copy"
+                        "no driver named {other:?}: use auto, btrfs, reflink, overlay or copy"
                     ))
                 }),
         }
@@ -110,13 +117,24 @@ pub struct Usage {
     pub shared_bytes: u64,
 }
 
-/// What a driver needs and gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a driver needs and gives: where drivers differ though they keep one contract.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Capabilities {
     /// Clones share blocks with what they were cloned from.
     pub shares_blocks: bool,
-    /// Volumes are mounts: they need root, and [`Driver::attach`] after a reboot.
+    /// Volumes are mounts: they need [`Driver::attach`] after a reboot.
     pub mounts: bool,
+    /// A clone is there in one step, and takes no longer for more files. Otherwise a crash leaves
+    /// part of one.
+    pub atomic: bool,
+    /// A file becomes the clone's own as a whole when it is first opened for writing.
+    pub copies_whole_files: bool,
+    /// [`Driver::freeze`] can take a source as it is at one moment.
+    pub freezes: bool,
+    /// After [`Driver::seal`] nobody can write to a volume by mistake.
+    pub seals: bool,
+    /// Only root can use it.
+    pub needs_root: bool,
 }
 
 /// How a caller watches a copy and stops it.
@@ -165,6 +183,23 @@ pub struct Ingested {
     pub special: Vec<PathBuf>,
 }
 
+/// What a directory held at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frozen {
+    /// Of this directory, canonical: the one that was asked for, or one above it,
+    pub of: PathBuf,
+    /// this is a view that does not change. To be removed by [`Driver::destroy`].
+    pub at: PathBuf,
+}
+
+impl Frozen {
+    /// Where in the view a directory is; `None` if it is not in it.
+    pub fn view_of(&self, directory: &Path) -> Option<PathBuf> {
+        let directory = directory.canonicalize().ok()?;
+        Some(self.at.join(directory.strip_prefix(&self.of).ok()?))
+    }
+}
+
 /// Whether a volume may share blocks with what it is made from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Blocks {
@@ -194,6 +229,14 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// What it needs and gives.
     fn capabilities(&self) -> Capabilities;
 
+    /// Makes `volume`, which must not exist, an empty volume that others can pass through and not
+    /// list.
+    ///
+    /// Success: it is attached. Failure: it may be there.
+    fn create_volume(&self, volume: &Path) -> Result<()> {
+        tree::make_dirs(volume)
+    }
+
     /// Copies trees from outside into the new volume `volume`, with owners, modes and times.
     ///
     /// Success: every regular file and directory of the roots is there; with [`Blocks::Apart`] no
@@ -214,6 +257,23 @@ pub trait Driver: Send + Sync + fmt::Debug {
     ///
     /// Success: `to` is attached and equal to `from`. Failure: `to` may be there in part.
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()>;
+
+    /// A view at `to`, which must not exist, of what `directory` holds at this moment, while others
+    /// may write there.
+    ///
+    /// `None`: the driver can't, at all or where the directory is; nothing was made. Failure: the
+    /// view may be there, or the directory reaches beyond what one view holds.
+    fn freeze(&self, directory: &Path, to: &Path) -> Result<Option<Frozen>> {
+        let _ = (directory, to);
+        Ok(None)
+    }
+
+    /// Keeps everybody from writing to a volume from now on, where the driver can
+    /// ([`Capabilities::seals`]). Clones of it can be written to, and it can be destroyed.
+    fn seal(&self, volume: &Path) -> Result<()> {
+        let _ = volume;
+        Ok(())
+    }
 
     /// Makes a volume usable after a reboot. True if there was something to do.
     fn attach(&self, volume: &Path) -> Result<bool> {

@@ -32,7 +32,13 @@ impl Driver for Overlay {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { shares_blocks: true, mounts: true }
+        Capabilities {
+            shares_blocks: true,
+            mounts: true,
+            copies_whole_files: true,
+            needs_root: true,
+            ..Capabilities::default()
+        }
     }
 
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {

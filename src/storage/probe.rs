@@ -66,14 +66,16 @@ fn attempt(dir: &Path, kind: DriverKind) -> Result<()> {
     let (from, to) = (home.path().join("from/volume"), home.path().join("to/volume"));
     let driver = kind.driver();
     let trial = || -> Result<()> {
-        fs::create_dir_all(&from).map_err(Error::io("create", &from))?;
+        for volume in [&from, &to] {
+            if let Some(parent) = volume.parent() {
+                fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+            }
+        }
+        driver.create_volume(&from)?;
         let original = from.join("file");
         File::create(&original)
             .and_then(|mut file| file.write_all(BEFORE).and_then(|()| file.sync_all()))
             .map_err(Error::io("write", &original))?;
-        if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-        }
         let cancel = Cancel::new();
         driver.clone_volume(&from, &to, &Watch::silent(&cancel))?;
         let copy = to.join("file");
@@ -87,6 +89,6 @@ fn attempt(dir: &Path, kind: DriverKind) -> Result<()> {
         Ok(())
     };
     let outcome = trial();
-    let cleaned = driver.destroy(&to);
+    let cleaned = driver.destroy(&to).and_then(|()| driver.destroy(&from));
     outcome.and(cleaned)
 }

@@ -17,7 +17,7 @@ impl Driver for Reflink {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { shares_blocks: true, mounts: false }
+        Capabilities { shares_blocks: true, ..Capabilities::default() }
     }
 
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {

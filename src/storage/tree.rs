@@ -31,7 +31,7 @@ pub(super) fn ingest(
 ) -> Result<Ingested> {
     let method = match kind {
         DriverKind::Copy => Method::Copy,
-        DriverKind::Reflink | DriverKind::Overlay => Method::ReflinkOrCopy,
+        DriverKind::Btrfs | DriverKind::Reflink | DriverKind::Overlay => Method::ReflinkOrCopy,
     };
     if blocks == Blocks::Shared {
         return copy_trees(roots, volume, method, Links::Report, watch);
@@ -184,7 +184,7 @@ fn make_dir(path: &Path) -> Result<()> {
 }
 
 /// The directories above a root, down from the volume: open for passing through, whatever the umask.
-fn make_dirs(path: &Path) -> Result<()> {
+pub(super) fn make_dirs(path: &Path) -> Result<()> {
     let missing: Vec<&Path> = path.ancestors().take_while(|dir| !dir.exists()).collect();
     for dir in missing.into_iter().rev() {
         std::fs::create_dir(dir).map_err(Error::io("create", dir))?;

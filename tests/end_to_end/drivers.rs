@@ -107,6 +107,13 @@ fn reflink_on_btrfs_conforms() {
 }
 
 #[test]
+fn btrfs_conforms() {
+    let sandbox = Sandbox::new();
+    let disk = LoopFs::mount(&sandbox, FileSystem::Btrfs, "btrfs", 1200);
+    conforms(&sandbox, disk.path(), "btrfs", true);
+}
+
+#[test]
 fn overlay_conforms() {
     let sandbox = Sandbox::new();
     let place = sandbox.join("place");
@@ -132,7 +139,7 @@ fn auto_picks_the_thinnest_that_works_and_says_which() {
         pool.json(&["pool", "status"])["driver"].as_str().unwrap().to_owned()
     };
     assert_eq!(driver(xfs.path()), "reflink");
-    assert!(["btrfs", "reflink"].contains(&driver(btrfs.path()).as_str()));
+    assert_eq!(driver(btrfs.path()), "btrfs");
     assert!(["overlay", "reflink"].contains(&driver(sandbox.path()).as_str()));
     let sparse = sandbox.join("memory");
     std::fs::create_dir(&sparse).unwrap();

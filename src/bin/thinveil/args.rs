@@ -92,10 +92,10 @@ pub(crate) enum Key {
 pub(crate) enum PoolVerb {
     /// Make an empty or missing directory a pool.
     #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool pool init\n  thinveil --pool /srv/pool pool init --driver overlay\n\nDrivers:\n  reflink   files share extents: XFS, btrfs; thinnest\n  overlay   an overlay mount on the snapshot: any file system, needs root\n  copy      full copies: anything\n  auto      the first of these that works there, found by trying"
+        after_help = "Examples:\n  thinveil --pool /srv/pool pool init\n  thinveil --pool /srv/pool pool init --driver overlay\n\nDrivers:\n  btrfs     subvolumes and their snapshots, one step each: btrfs, needs root\n  reflink   files share extents: XFS, btrfs\n  overlay   an overlay mount on the snapshot: any file system, needs root\n  copy      full copies: anything\n  auto      the first of these that works there, found by trying"
     )]
     Init {
-        /// How clones share blocks with their snapshot: auto, reflink, overlay or copy.
+        /// How clones share blocks with their snapshot: auto, btrfs, reflink, overlay or copy.
         #[arg(long, default_value = "auto")]
         driver: String,
     },
@@ -109,7 +109,8 @@ pub(crate) enum PoolVerb {
 
 #[derive(Debug, Args)]
 pub(crate) struct SourceArguments {
-    /// A data directory that no server runs on, or the connection string of a live server.
+    /// A data directory that no server runs on (or, with driver btrfs, a subvolume of the pool's
+    /// file system, running or not), or the connection string of a live server.
     #[arg(long, value_name = "DIR|CONNINFO")]
     pub(crate) source: String,
     /// Who owns the data that pg_basebackup brings, when run as root.

@@ -18,7 +18,9 @@ use crate::args::{
     Arguments, CloneVerb, Key, Noun, PoolVerb, Rules, SnapshotVerb, SourceArguments,
 };
 use crate::input::{read_key, read_password, read_rules, read_signing_key, read_text};
-use crate::output::{Output, clone_text, confinement_text, lines, snapshot_text, state, table};
+use crate::output::{
+    Output, capabilities_text, clone_text, confinement_text, lines, snapshot_text, state, table,
+};
 use crate::progress::Bars;
 
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -136,6 +138,7 @@ impl Context<'_> {
                     lines(&[
                         ("pool", status.dir.display().to_string()),
                         ("driver", status.driver.to_string()),
+                        ("", capabilities_text(status.capabilities)),
                         ("confinement", confinement_text(status.confinement).to_owned()),
                         ("snapshots", status.snapshots.to_string()),
                         ("clones", status.clones.to_string()),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use thinveil::Error;
 use thinveil::cluster::sandbox::Confinement;
 use thinveil::pool::{CloneView, Manifest};
+use thinveil::storage::Capabilities;
 
 use crate::Failure;
 
@@ -185,6 +186,30 @@ pub(crate) fn state(view: &CloneView) -> String {
         Ok(Value::String(state)) => state,
         _ => String::new(),
     }
+}
+
+/// What a driver needs and gives, in words.
+pub(crate) fn capabilities_text(driver: Capabilities) -> String {
+    let Capabilities {
+        shares_blocks,
+        mounts,
+        atomic,
+        copies_whole_files,
+        freezes,
+        seals,
+        needs_root,
+    } = driver;
+    let of = if shares_blocks { "clones share blocks" } else { "clones are full copies" };
+    let told = [
+        (copies_whole_files, "files are copied whole when first opened for writing"),
+        (atomic, "each clone is one step"),
+        (seals, "snapshots are read-only"),
+        (freezes, "a source in a subvolume beside the pool may be running"),
+        (mounts, "volumes are mounts"),
+        (needs_root, "needs root"),
+    ];
+    let told = told.iter().filter(|(is, _)| *is).map(|(_, text)| *text);
+    std::iter::once(of).chain(told).collect::<Vec<_>>().join("; ")
 }
 
 /// What keeps servers to their volumes.

@@ -111,7 +111,8 @@ pub(super) fn ingest(
     let owner = backup_owner(options)?;
     let volume = staging.volume();
     let data = staging.data_dir();
-    for directory in [volume.clone(), data.clone(), volume.join("tablespaces")] {
+    staging.driver().create_volume(&volume)?;
+    for directory in [data.clone(), volume.join("tablespaces")] {
         make_private(&directory, owner)?;
     }
     let mut command = Command::new(binaries.program("pg_basebackup")?);

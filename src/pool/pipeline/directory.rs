@@ -8,12 +8,13 @@ use crate::error::{Error, Refusal, Result};
 use crate::ids::{Oid, PgMajor};
 use crate::pool::{Manifest, Staging};
 use crate::progress::Stage;
-use crate::storage::{Blocks, Root, Watch};
+use crate::storage::{Blocks, Frozen, Root, Watch};
 
 use super::SnapshotOptions;
 
-/// Checks that `path` is a data directory that may be copied, and returns its major version.
-pub(crate) fn inspect(path: &Path) -> Result<PgMajor> {
+/// Checks that `path` is a data directory that may be copied, and returns its major version. A
+/// server may run there only if the driver can take it as it is at one moment.
+pub(crate) fn inspect(path: &Path, freezes: bool) -> Result<PgMajor> {
     let invalid = |what: String| Error::invalid(format!("{}: {what}", path.display()));
     let metadata = std::fs::metadata(path).map_err(Error::io("open the source", path))?;
     if !metadata.is_dir() {
@@ -42,7 +43,9 @@ pub(crate) fn inspect(path: &Path) -> Result<PgMajor> {
             PgMajor::NEWEST
         ))
     })?;
-    refuse_running(path)?;
+    if !freezes {
+        refuse_running(path)?;
+    }
     // Said before anything is copied that could not be given to its owner.
     Owner::of(path)?;
     let label = std::fs::read_to_string(path.join("backup_label")).unwrap_or_default();
@@ -65,11 +68,13 @@ fn refuse_running(path: &Path) -> Result<()> {
         ),
         "give its connection string as the source (thinveil then takes a pg_basebackup itself),\n\
          or take a pg_basebackup or an atomic volume snapshot and give that directory,\n\
+         or keep the data in a btrfs subvolume beside a pool with driver btrfs,\n\
          or stop the server",
     )]))
 }
 
-/// Copies the data directory `path`, its tablespaces and its WAL into the staging volume.
+/// Copies the data directory `path`, its tablespaces and its WAL into the staging volume, as they are
+/// at one moment if the driver can.
 pub(super) fn ingest(
     path: &Path,
     major: PgMajor,
@@ -77,17 +82,80 @@ pub(super) fn ingest(
     options: &SnapshotOptions,
     manifest: &mut Manifest,
 ) -> Result<()> {
+    let frozen = staging.driver().freeze(path, &staging.frozen_dir())?;
+    let Some(frozen) = frozen else {
+        refuse_running(path)?;
+        copy(path, |path| path.to_path_buf(), major, staging, options, manifest)?;
+        return refuse_running(path);
+    };
+    let views = Views { frozen: &frozen, source: path };
+    views.check()?;
+    let seen = |path: &Path| frozen.view_of(path).unwrap_or_else(|| path.to_path_buf());
+    copy(path, seen, major, staging, options, manifest)?;
+    manifest.extra.insert("frozen".to_owned(), true.into());
+    staging.driver().destroy(&frozen.at)
+}
+
+/// A source that is taken as it is at one moment.
+struct Views<'a> {
+    frozen: &'a Frozen,
+    source: &'a Path,
+}
+
+impl Views<'_> {
+    /// Refuses a running source that has parts which are not seen at that moment.
+    fn check(&self) -> Result<()> {
+        if find_postmaster(self.source)?.is_none() {
+            return Ok(());
+        }
+        let wal = self.source.join("pg_wal");
+        let tablespaces = tablespaces(self.source)?;
+        let places = tablespaces.iter().map(|(_, location)| location.as_path());
+        let outside =
+            places.chain([wal.as_path()]).filter(|place| self.frozen.view_of(place).is_none());
+        let refusals: Vec<Refusal> = outside
+            .map(|place| {
+                Refusal::new(
+                    "source_not_atomic",
+                    format!(
+                        "a server runs on {}, and {} is not in the same subvolume: one snapshot \
+                         does not hold both",
+                        self.source.display(),
+                        place.display()
+                    ),
+                    "move it into the subvolume,\n\
+                     or give the server's connection string as the source,\n\
+                     or stop the server",
+                )
+            })
+            .collect();
+        if refusals.is_empty() { Ok(()) } else { Err(Error::Refused(refusals)) }
+    }
+}
+
+/// Copies a source; `seen` says where a directory of it is read.
+fn copy(
+    path: &Path,
+    seen: impl Fn(&Path) -> PathBuf,
+    major: PgMajor,
+    staging: &Staging,
+    options: &SnapshotOptions,
+    manifest: &mut Manifest,
+) -> Result<()> {
     manifest.planner_settings = config::planner_settings(path);
     let tablespaces = tablespaces(path)?;
-    let mut roots = vec![Root::new(path, "data")];
+    let mut roots = vec![Root::new(seen(path), "data")];
     let wal = path.join("pg_wal");
     if wal.is_symlink() {
-        roots.push(Root::new(&wal, "data/pg_wal"));
+        roots.push(Root::new(seen(&wal), "data/pg_wal"));
     }
     let prefix = format!("PG_{major}_");
     for (oid, location) in &tablespaces {
-        for entry in std::fs::read_dir(location).map_err(Error::io("read tablespace", location))? {
-            let entry = entry.map_err(Error::io("read tablespace", location))?;
+        let location = seen(location);
+        for entry in
+            std::fs::read_dir(&location).map_err(Error::io("read tablespace", &location))?
+        {
+            let entry = entry.map_err(Error::io("read tablespace", &location))?;
             if entry.file_name().to_string_lossy().starts_with(&prefix) {
                 let target = Path::new("tablespaces").join(oid.to_string()).join(entry.file_name());
                 roots.push(Root::new(entry.path(), target));
@@ -105,7 +173,6 @@ pub(super) fn ingest(
     let blocks = if options.detach { Blocks::Apart } else { Blocks::Shared };
     let ingested = staging.driver().ingest(&roots, &staging.volume(), blocks, &watch)?;
     manifest.raw_bytes = ingested.bytes;
-    refuse_running(path)?;
     for (link, target) in &ingested.links {
         check_link(link, target)?;
     }

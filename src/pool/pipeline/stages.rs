@@ -49,7 +49,7 @@ impl Pool {
         let name = options.name.clone().unwrap_or_default();
         match source {
             Source::Directory(path) => {
-                let major = directory::inspect(path)?;
+                let major = directory::inspect(path, self.driver.capabilities().freezes)?;
                 binaries = Binaries::find(major, options.binaries.as_deref())?;
                 // A damaged or foreign control file is told apart before anything is copied.
                 ControlFile::read(path, major)?;
