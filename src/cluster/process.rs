@@ -87,6 +87,18 @@ impl Postmaster {
         self.ready
     }
 
+    /// How many sessions clients have on it. Backends say whom they are for in their titles, behind
+    /// `cluster_name`: `user database [local] idle`, `user database 10.0.0.1(40312) idle`.
+    pub fn sessions(self, cluster_name: &str) -> usize {
+        let Ok(processes) = std::fs::read_dir("/proc") else { return 0 };
+        let pids = processes.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+        pids.filter(|pid| pid.bytes().all(|byte| byte.is_ascii_digit()))
+            .filter(|pid| parent_of(pid) == Some(self.pid()))
+            .filter_map(|pid| std::fs::read(format!("/proc/{pid}/cmdline")).ok())
+            .filter(|title| is_session(&String::from_utf8_lossy(title), cluster_name))
+            .count()
+    }
+
     /// Asks it to shut down (fast), waits, and ends it by force when `patience` is over.
     ///
     /// True if it went by itself.
@@ -118,6 +130,25 @@ impl Postmaster {
         }
         true
     }
+}
+
+/// The fourth field of `/proc/<pid>/stat`; the second, a name in parentheses, may hold anything.
+fn parent_of(pid: &str) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, behind) = stat.rsplit_once(')')?;
+    behind.split_whitespace().nth(1)?.parse().ok()
+}
+
+fn is_session(title: &str, cluster_name: &str) -> bool {
+    let Some(title) = title.strip_prefix("postgres: ") else { return false };
+    let title = title.strip_prefix(cluster_name).unwrap_or(title);
+    title.split_whitespace().any(|word| {
+        let port = word.strip_suffix(')').and_then(|word| word.rsplit_once('('));
+        word == "[local]"
+            || port.is_some_and(|(_, port)| {
+                !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+            })
+    })
 }
 
 /// The lines of `postmaster.pid` that matter; `utils/pidfile.h`.

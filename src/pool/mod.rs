@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! pool.json  lock  audit.log  audit-head.json
-//! snapshots/<id>/{manifest.json,manifest.json.sig,signer.pem,files.b3,volume/}
+//! snapshots/<id>/{manifest.json,manifest.json.sig,signer.pem,files.b3,care.json,volume/}
 //! staging/<id>/{lock,volume/,private/}
-//! clones/<id>/{clone.json,lock,gen-<n>/volume/,postgresql.conf,pg_hba.conf,pg_ident.conf,server.log,run/}
+//! clones/<id>/{clone.json,care.json,lock,gen-<n>/volume/,postgresql.conf,pg_hba.conf,pg_ident.conf,server.log,run/}
 //! ```
 //!
 //! There is no daemon. Records are replaced by rename; `flock` keeps processes apart: the pool's
@@ -12,6 +12,7 @@
 //! leaves what [`Pool::recover`], run by every [`Pool::open`], puts right.
 
 mod audit_log;
+mod care;
 mod evidence;
 mod id;
 mod leak_audit;
@@ -21,6 +22,7 @@ pub mod pipeline;
 mod record;
 mod recover;
 mod report;
+mod retention;
 mod snapshot;
 mod staging;
 #[cfg(test)]
@@ -41,12 +43,14 @@ use audit_log::{AuditLog, Told};
 use lock::Lock;
 
 pub use audit_log::{Anchor, AuditEntry, Pruned, Retention, Verified};
+pub use care::Care;
 pub use evidence::{ContentCheck, PublicKey, SignatureState, SigningKey, Verification};
 pub use manifest::{Manifest, StageTimes};
 pub(crate) use pipeline::inspect_directory;
 pub use pipeline::{Audited, Finished, Planned, Rewritten, SnapshotOptions, Source, Staged};
 pub use recover::Recovery;
-pub use snapshot::Snapshot;
+pub use retention::{GcItem, GcPolicy, GcReport};
+pub use snapshot::{Destroyed, Snapshot};
 pub(crate) use staging::Staging;
 pub use thin_clone::{CloneRequest, CloneState, CloneView, Created, PortRange, ThinClone};
 

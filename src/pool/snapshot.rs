@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::lock::Lock;
-use super::{Manifest, Pool, id, record, staging, subdirs};
+use super::{Manifest, Pool, ThinClone, id, record, staging, subdirs};
 use crate::error::{Error, Result};
 use crate::storage::{Usage, fsync_dir};
 
@@ -14,6 +14,16 @@ pub struct Snapshot {
     pool: Pool,
     dir: PathBuf,
     manifest: Manifest,
+}
+
+/// What went with a snapshot.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Destroyed {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// Its clones' ids.
+    pub clones: Vec<String>,
 }
 
 impl Snapshot {
@@ -103,26 +113,55 @@ impl Pool {
         }
     }
 
-    /// Removes a snapshot. Refuses while clones of it exist. A crash in the middle leaves no
-    /// snapshot, and remains that the next open removes.
+    /// Removes a snapshot. Refuses while clones of it exist, or while it is protected. A crash in the
+    /// middle leaves no snapshot, and remains that the next open removes.
     pub fn destroy_snapshot(&self, wanted: &str) -> Result<Snapshot> {
         self.logged("snapshot destroy", wanted, || self.remove_snapshot(wanted))
+    }
+
+    /// Removes a snapshot and its clones, these first. Refuses before anything is done, with every
+    /// reason, if one of them is protected. A crash in the middle leaves the snapshot with fewer
+    /// clones, or none of them.
+    pub fn destroy_snapshot_and_clones(&self, wanted: &str) -> Result<Destroyed> {
+        self.logged("snapshot destroy", wanted, || {
+            let snapshot = self.snapshot(wanted)?;
+            let clones = self.clones_of(&snapshot)?;
+            let mut refusals =
+                Vec::from_iter(snapshot.care()?.refusal("snapshot", snapshot.name()));
+            for clone in &clones {
+                refusals.extend(clone.care()?.refusal("clone", clone.name()));
+            }
+            if !refusals.is_empty() {
+                return Err(Error::Refused(refusals));
+            }
+            let mut gone = Vec::new();
+            for clone in clones {
+                let id = clone.id().to_owned();
+                clone.destroy()?;
+                gone.push(id);
+            }
+            Ok(Destroyed { snapshot: self.remove_snapshot(snapshot.id())?, clones: gone })
+        })
+    }
+
+    fn clones_of(&self, snapshot: &Snapshot) -> Result<Vec<ThinClone>> {
+        let mut clones = self.clones()?;
+        clones.retain(|clone| clone.snapshot_id() == snapshot.id());
+        Ok(clones)
     }
 
     fn remove_snapshot(&self, wanted: &str) -> Result<Snapshot> {
         let (snapshot, gone, _lock) = {
             let _guard = self.lock()?;
             let snapshot = self.snapshot(wanted)?;
-            let clones: Vec<String> = self
-                .clones()?
-                .iter()
-                .filter(|clone| clone.snapshot_id() == snapshot.id())
-                .map(|clone| clone.name().to_owned())
-                .collect();
+            snapshot.kept().check_unprotected()?;
+            let clones = self.clones_of(&snapshot)?;
+            let clones: Vec<&str> = clones.iter().map(ThinClone::name).collect();
             if !clones.is_empty() {
                 return Err(Error::Busy {
                     what: format!(
-                        "snapshot {} has clones: {}; destroy them first (thinveil clone destroy {})",
+                        "snapshot {} has clones: {}; destroy them first (thinveil clone destroy {}), \
+                         or with it (--cascade)",
                         snapshot.name(),
                         clones.join(", "),
                         clones.join(" ")

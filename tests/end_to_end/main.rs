@@ -31,6 +31,7 @@ mod parts;
 mod ports;
 mod refusals;
 mod residue;
+mod retention;
 mod running_sources;
 mod shuffle;
 mod sources;

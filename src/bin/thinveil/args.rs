@@ -1,14 +1,16 @@
 //! The command line's shape and its help texts.
 
-use std::net::IpAddr;
+mod clone;
+mod snapshot;
+mod time;
+
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
-use thinveil::pool::PortRange;
+
+pub(crate) use clone::CloneVerb;
+pub(crate) use snapshot::SnapshotVerb;
+pub(crate) use time::Moment;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -102,6 +104,22 @@ pub(crate) enum PoolVerb {
     /// Count what is in the pool.
     #[command(after_help = "Example:\n  thinveil --pool /srv/pool pool status --json")]
     Status,
+    /// Remove what may go: clones whose lease has ended, and snapshots by number and age. Never what
+    /// is protected or in use, nor the newest snapshot.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/pool pool gc --dry-run\n  thinveil --pool /srv/pool pool gc --keep 7 --older-than 30d\n\nWith --keep and --older-than, snapshots go to which both apply. A snapshot stays while it has\nclones that stay. A clone with sessions stays, though its lease has ended."
+    )]
+    Gc {
+        /// Keep the newest so many snapshots.
+        #[arg(long, value_name = "N")]
+        keep: Option<usize>,
+        /// Only snapshots made before: an age (30d, 2y), a date or a time.
+        #[arg(long, value_name = "WHEN")]
+        older_than: Option<Moment>,
+        /// Tell what would go, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Put right what a crash or a reboot left. Every other verb does so first by itself.
     #[command(after_help = "Example:\n  thinveil --pool /srv/pool pool recover")]
     Recover,
@@ -162,165 +180,6 @@ pub(crate) struct KeyArguments {
     /// Draw a key and forget it: nobody can ever relate masked values to anything.
     #[arg(long)]
     pub(crate) ephemeral_key: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SnapshotVerb {
-    /// Make a masked snapshot: stage, plan, rewrite, finish, audit, seal.
-    #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool snapshot create --source /var/lib/postgresql/15/main \\\n      --rules rules.toml --key-file mask.key --name monday\n  thinveil --pool /srv/pool snapshot create --source 'host=db user=backup' \\\n      --rules rules.toml --ephemeral-key\n\nThe key comes from --key-file, from --ephemeral-key, or from the environment variable\nTHINVEIL_KEY. A failure, a refusal or Ctrl-C leaves nothing behind."
-    )]
-    Create {
-        #[command(flatten)]
-        source: SourceArguments,
-        /// The rule file.
-        #[arg(long, value_name = "FILE")]
-        rules: PathBuf,
-        #[command(flatten)]
-        key: KeyArguments,
-        /// Sign the snapshot's manifest with this Ed25519 key, a file in PEM (see
-        /// `thinveil key new --signing`).
-        #[arg(long, value_name = "FILE", env = "THINVEIL_SIGNING_KEY_FILE")]
-        signing_key_file: Option<PathBuf>,
-        /// A name, for people.
-        #[arg(long)]
-        name: Option<String>,
-        /// Share no block with the source: every byte is copied, also where the file system could
-        /// share it.
-        #[arg(long)]
-        detach: bool,
-        /// Threads, and indexes rebuilt at once; 0 for one per core.
-        #[arg(long, default_value_t = 0, value_name = "N")]
-        threads: usize,
-    },
-    /// List snapshots, oldest first.
-    #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot list")]
-    List,
-    /// Show what a snapshot says of itself.
-    #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot show monday --json")]
-    Show {
-        /// Id or name.
-        id: String,
-    },
-    /// Search a snapshot again for every original value, with the key that masked it. Without a
-    /// key: show what was searched and found before it was sealed.
-    #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool snapshot audit monday --key-file mask.key\n  thinveil --pool /srv/pool snapshot audit monday\n\nThe key comes from --key-file or from the environment variable THINVEIL_KEY. It opens the\nfingerprints of all original values, which lie sealed beside the snapshot. A snapshot whose\nkey was ephemeral can't be audited again: nobody can open them, so none were kept. Whatever\nis found refuses (exit status 3), with every place listed."
-    )]
-    Audit {
-        /// Id or name.
-        id: String,
-        /// A file with the key that masked it.
-        #[arg(long, value_name = "FILE")]
-        key_file: Option<PathBuf>,
-        /// Threads; 0 for one per core.
-        #[arg(long, default_value_t = 0, value_name = "N")]
-        threads: usize,
-    },
-    /// Check a snapshot's signature, and every file's hash; name what differs.
-    #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool snapshot verify monday\n  thinveil --pool /srv/pool snapshot verify monday --public-key sign.pub\n\nWithout --public-key the signature is checked with the public key beside the snapshot, which\nshows that the two fit together, not who made them."
-    )]
-    Verify {
-        /// Id or name.
-        id: String,
-        /// Who has to have signed it: a file with the public key in PEM, or 64 hexadecimal digits.
-        #[arg(long, value_name = "FILE|HEX")]
-        public_key: Option<String>,
-    },
-    /// Write a page on a snapshot, to be read and filed: what is masked, kept, removed and left.
-    #[command(
-        after_help = "Example:\n  thinveil --pool /srv/pool snapshot report monday --html monday.html"
-    )]
-    Report {
-        /// Id or name.
-        id: String,
-        /// Write it to this file, which needs nothing else to be shown or printed.
-        #[arg(long, value_name = "FILE")]
-        html: PathBuf,
-    },
-    /// Destroy a snapshot that has no clones.
-    #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot destroy monday")]
-    Destroy {
-        /// Id or name.
-        id: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CloneVerb {
-    /// Make a clone and start it. It outlives this command.
-    #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool clone create --snapshot monday --name alice\n  pass show alice | thinveil --pool /srv/pool clone create --snapshot monday \\\n      --user alice --password-stdin --ports 6000..6100\n\nWithout --password-stdin a password is drawn and shown this once; it is stored nowhere."
-    )]
-    Create {
-        /// The snapshot's id or name.
-        #[arg(long)]
-        snapshot: String,
-        /// A name, for people.
-        #[arg(long)]
-        name: Option<String>,
-        /// The port.
-        #[arg(long, conflicts_with = "ports")]
-        port: Option<u16>,
-        /// Ports to choose from.
-        #[arg(long, default_value_t = PortRange::default())]
-        ports: PortRange,
-        /// The role to connect as; a superuser of the clone.
-        #[arg(long, default_value = "thinveil")]
-        user: String,
-        /// Read the role's password from standard input.
-        #[arg(long)]
-        password_stdin: bool,
-        /// The database that the connection string names.
-        #[arg(long)]
-        database: Option<String>,
-        /// Listen on this address too. Needs --tls-cert and --tls-key.
-        #[arg(long, value_name = "ADDRESS", requires = "tls_cert", requires = "tls_key")]
-        listen: Vec<IpAddr>,
-        /// Certificate for TLS.
-        #[arg(long, value_name = "FILE")]
-        tls_cert: Option<PathBuf>,
-        /// The certificate's private key.
-        #[arg(long, value_name = "FILE")]
-        tls_key: Option<PathBuf>,
-    },
-    /// List clones, oldest first.
-    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone list")]
-    List,
-    /// Show a clone.
-    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone show alice --json")]
-    Show {
-        /// Id or name.
-        id: String,
-    },
-    /// Start a stopped clone.
-    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone start alice")]
-    Start {
-        /// Id or name.
-        id: String,
-    },
-    /// Stop a clone; its data stays.
-    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone stop alice")]
-    Stop {
-        /// Id or name.
-        id: String,
-    },
-    /// Take a clone back to its snapshot. Port, role and password stay.
-    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone reset alice")]
-    Reset {
-        /// Id or name.
-        id: String,
-        /// Read a new password from standard input, instead of keeping the clone's.
-        #[arg(long)]
-        password_stdin: bool,
-    },
-    /// Destroy a clone.
-    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone destroy alice")]
-    Destroy {
-        /// Id or name.
-        id: String,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -423,26 +282,4 @@ pub(crate) enum CanaryVerb {
 fn parse_hash(text: &str) -> Result<String, &'static str> {
     let hash = blake3::Hash::from_hex(text.trim());
     hash.map(|hash| hash.to_hex().to_string()).map_err(|_| "a hash has 64 hexadecimal digits")
-}
-
-/// A point in time, given as such or as an age.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment(pub(crate) Timestamp);
-
-impl FromStr for Moment {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Moment, String> {
-        let time = text.parse::<Timestamp>().ok();
-        let date = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok();
-        let ago = || {
-            let age = text.parse::<Span>().ok()?;
-            Timestamp::now().to_zoned(TimeZone::UTC).checked_sub(age.abs()).ok()
-        };
-        let time = time.or_else(|| date().or_else(ago).map(|zoned| zoned.timestamp()));
-        time.map(Moment).ok_or_else(|| {
-            "say a date (2026-05-01), a time (2026-05-01T12:00:00Z) or an age (90d, 12h, 2y)"
-                .to_owned()
-        })
-    }
 }

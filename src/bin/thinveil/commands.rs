@@ -9,7 +9,7 @@ use serde_json::json;
 use thinveil::Error;
 use thinveil::cluster::sandbox::Confinement;
 use thinveil::plan::suggest;
-use thinveil::pool::{CloneRequest, Pool, SnapshotOptions, Source, ThinClone};
+use thinveil::pool::{CloneRequest, GcPolicy, Pool, Snapshot, SnapshotOptions, Source, ThinClone};
 use thinveil::progress::Cancel;
 use thinveil::rules::RuleSet;
 
@@ -18,9 +18,7 @@ use crate::args::{
     Arguments, CloneVerb, Key, Noun, PoolVerb, Rules, SnapshotVerb, SourceArguments,
 };
 use crate::input::{read_key, read_password, read_rules, read_signing_key, read_text};
-use crate::output::{
-    Output, capabilities_text, clone_text, confinement_text, lines, snapshot_text, state, table,
-};
+use crate::output::{Output, capabilities_text, confinement_text, lines, snapshot_text};
 use crate::progress::Bars;
 
 pub(crate) type Result<T> = std::result::Result<T, Failure>;
@@ -148,6 +146,11 @@ impl Context<'_> {
                     ])
                 })
             }
+            PoolVerb::Gc { keep, older_than, dry_run } => self.gc(GcPolicy {
+                keep: *keep,
+                older_than: older_than.map(|at| at.0),
+                dry_run: *dry_run,
+            }),
             PoolVerb::Recover => {
                 let pool = self.open()?;
                 let recovered = pool.recovered();
@@ -248,51 +251,33 @@ impl Context<'_> {
                 let manifest = snapshot.manifest();
                 self.output.result(manifest, || snapshot_text(manifest))
             }
-            SnapshotVerb::List => {
-                let snapshots = self.read("snapshot list", "", Pool::snapshots)?;
-                let manifests: Vec<_> = snapshots.iter().map(|s| s.manifest()).collect();
-                self.output.result(&manifests, || {
-                    let rows = manifests.iter().map(|manifest| {
-                        [
-                            manifest.id.clone(),
-                            manifest.name.clone(),
-                            manifest.created_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
-                            manifest.major.to_string(),
-                            HumanBytes(manifest.raw_bytes).to_string(),
-                            manifest.source.clone(),
-                        ]
-                    });
-                    table(["ID", "NAME", "MADE", "MAJOR", "SIZE", "SOURCE"], rows.collect())
+            SnapshotVerb::List { tag } => self.list_snapshots(&tag),
+            SnapshotVerb::Show { id } => self.show_snapshot(&id),
+            SnapshotVerb::Tag { id, tags, remove } => self.tag_snapshot(&id, &tags, &remove),
+            SnapshotVerb::Protect { id, until } => {
+                self.care_for_snapshot("protect", &id, |snapshot| {
+                    snapshot.protect(until.map(|at| at.0))
                 })
             }
-            SnapshotVerb::Show { id } => {
-                let snapshot = self.read("snapshot show", &id, |pool| pool.snapshot(&id))?;
-                let manifest = snapshot.manifest();
-                self.output.result(manifest, || snapshot_text(manifest))
+            SnapshotVerb::Unprotect { id } => {
+                self.care_for_snapshot("unprotect", &id, Snapshot::unprotect)
             }
             SnapshotVerb::Audit { id, key_file, threads } => {
                 self.leak_audit(&id, key_file, threads)
             }
             SnapshotVerb::Report { id, html } => self.report(&id, &html),
             SnapshotVerb::Verify { id, public_key } => self.verify(&id, public_key.as_deref()),
-            SnapshotVerb::Destroy { id } => {
-                let snapshot = self.open()?.destroy_snapshot(&id)?;
-                let value = json!({ "id": snapshot.id(), "destroyed": true });
-                self.output.result(&value, || format!("destroyed snapshot {}", snapshot.id()))
-            }
+            SnapshotVerb::Destroy { id, cascade } => self.destroy_snapshot(&id, cascade),
         }
     }
 
     /// The clone that a verb is for. The log tells of a verb that named one that is not there.
-    fn find(&self, verb: &str, id: &str, pool: Pool) -> Result<ThinClone> {
+    pub(crate) fn find(&self, verb: &str, id: &str, pool: Pool) -> Result<ThinClone> {
         Ok(pool.logged(verb, id, || pool.find_clone(id))?)
     }
 
     fn clone(&self, verb: CloneVerb) -> Result<()> {
-        let show = |clone: &ThinClone| -> Result<()> {
-            let view = clone.view()?;
-            self.output.result(&view, || clone_text(&view))
-        };
+        let show = |clone: &ThinClone| self.show_clone(clone);
         match verb {
             CloneVerb::Create {
                 snapshot,
@@ -305,6 +290,8 @@ impl Context<'_> {
                 listen,
                 tls_cert,
                 tls_key,
+                lease,
+                count,
             } => {
                 let request = CloneRequest {
                     name,
@@ -316,48 +303,26 @@ impl Context<'_> {
                     tls_cert,
                     tls_key,
                     pg_bin: self.pg_bin.clone(),
+                    lease_until: lease.map(|at| at.0),
                     cancel: self.cancel.clone(),
                     ..CloneRequest::default()
                 };
                 let pool = self.open_for_servers()?;
                 let object = request.name.clone().unwrap_or_default();
                 let snapshot = pool.logged("clone create", &object, || pool.snapshot(&snapshot))?;
-                let created = snapshot.create_clone(request)?;
-                let view = created.clone.view()?;
-                let mut value = serde_json::to_value(&view)
-                    .map_err(|error| Error::invalid(format!("the result is no JSON: {error}")))?;
-                if let (Some(password), Some(object)) = (&created.password, value.as_object_mut()) {
-                    object.insert("password".to_owned(), password.as_str().into());
-                }
-                self.output.result(&value, || {
-                    let mut text = clone_text(&view);
-                    if let Some(password) = &created.password {
-                        text.push_str(&format!(
-                            "password  {}   (shown this once, stored nowhere)\n",
-                            password.as_str()
-                        ));
-                    }
-                    text
-                })
+                let made = snapshot.create_clones(&request, count.unwrap_or(1).into())?;
+                self.show_created(&made, count.is_some())
             }
-            CloneVerb::List => {
-                let clones = self.read("clone list", "", Pool::clones)?;
-                let views: Vec<_> =
-                    clones.iter().map(|clone| clone.view()).collect::<thinveil::Result<_>>()?;
-                self.output.result(&views, || {
-                    let rows = views.iter().map(|view| {
-                        [
-                            view.id.clone(),
-                            view.name.clone(),
-                            view.snapshot.clone(),
-                            state(view),
-                            view.port.to_string(),
-                            HumanBytes(view.own_bytes).to_string(),
-                        ]
-                    });
-                    table(["ID", "NAME", "SNAPSHOT", "STATE", "PORT", "OWN"], rows.collect())
-                })
+            CloneVerb::Renew { id, lease, forever: _ } => {
+                self.care_for_clone("renew", &id, |clone| clone.renew(lease.map(|at| at.0)))
             }
+            CloneVerb::Protect { id, until } => {
+                self.care_for_clone("protect", &id, |clone| clone.protect(until.map(|at| at.0)))
+            }
+            CloneVerb::Unprotect { id } => {
+                self.care_for_clone("unprotect", &id, ThinClone::unprotect)
+            }
+            CloneVerb::List => self.list_clones(),
             CloneVerb::Show { id } => {
                 show(&self.read("clone show", &id, |pool| pool.find_clone(&id))?)
             }

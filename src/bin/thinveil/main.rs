@@ -10,6 +10,7 @@ mod evidence;
 mod input;
 mod keys;
 mod leak_audit;
+mod life;
 mod output;
 mod progress;
 

@@ -30,6 +30,35 @@ impl Snapshot {
         self.pool().logged("clone create", &object, || self.new_clone(&request, begun))
     }
 
+    /// Makes so many clones, one after the other; of more than one, names end in `-1`, `-2`, ….
+    ///
+    /// Success: all of them. Failure: none, those that were made are destroyed again. A crash in the
+    /// middle leaves those that were made, each whole.
+    pub fn create_clones(&self, request: &CloneRequest, count: usize) -> Result<Vec<Created>> {
+        if count > 1 && request.ports.is_single() {
+            return Err(Error::invalid("several clones need several ports: give a range of them"));
+        }
+        let mut made: Vec<Created> = Vec::new();
+        for number in 1..=count {
+            let numbered = |name: &String| format!("{name}-{number}");
+            let name = request
+                .name
+                .as_ref()
+                .map(|name| if count > 1 { numbered(name) } else { name.clone() });
+            match self.create_clone(CloneRequest { name, ..request.clone() }) {
+                Ok(created) => made.push(created),
+                Err(error) => {
+                    for created in made {
+                        // What went wrong first matters more.
+                        let _ = created.clone.destroy();
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(made)
+    }
+
     fn new_clone(&self, request: &CloneRequest, begun: Instant) -> Result<Created> {
         let pool = self.pool();
         check(request, self.manifest())?;
@@ -149,6 +178,7 @@ impl ThinClone {
             }
         }
         self.record.ready_ms = Some(elapsed_ms(begun));
+        self.kept().begin(request.lease_until)?;
         // From here on a power failure must find the clone whole.
         sync_volume(&self.volume())?;
         self.record.phase = Phase::Finished;

@@ -41,10 +41,16 @@ impl ThinClone {
         })
     }
 
-    /// Stops and removes a clone. A crash in the middle leaves remains that the next open removes.
+    /// Sessions of clients on its server, by the titles of its processes.
+    pub fn sessions(&self) -> Result<usize> {
+        Ok(find_postmaster(&self.data_dir())?.map_or(0, |server| server.sessions(self.name())))
+    }
+
+    /// Stops and removes a clone, unless it is protected. A crash in the middle leaves remains that the next open removes.
     pub fn destroy(self) -> Result<()> {
         self.pool.logged("clone destroy", self.id(), || {
             let (mut clone, _lock) = self.locked()?;
+            clone.kept().check_unprotected()?;
             clone.pool.audit("clone destroy", clone.id(), &[("name", clone.name())])?;
             clone.record.phase = Phase::Destroying;
             clone.save()?;

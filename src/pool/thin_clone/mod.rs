@@ -80,7 +80,7 @@ pub(super) struct Tls {
 /// A clone of a snapshot.
 #[derive(Clone, Debug)]
 pub struct ThinClone {
-    pool: Pool,
+    pub(super) pool: Pool,
     pub(super) dir: PathBuf,
     pub(super) record: CloneRecord,
 }
@@ -93,6 +93,8 @@ impl Pool {
             let clone = ThinClone::read(self, &self.clones_dir().join(id))?;
             clones.extend(clone.filter(ThinClone::is_finished));
         }
+        // Ids tell seconds apart.
+        clones.sort_by_key(|clone| clone.record.created_at);
         Ok(clones)
     }
 

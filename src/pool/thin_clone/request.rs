@@ -98,6 +98,8 @@ pub struct CloneRequest {
     pub pg_bin: Option<PathBuf>,
     /// More settings for the clone's configuration; they can't undo what keeps it to itself.
     pub settings: Vec<(String, String)>,
+    /// When `pool gc` may remove it; never if `None`.
+    pub lease_until: Option<jiff::Timestamp>,
     /// Stops the making, and undoes it.
     pub cancel: Cancel,
 }
@@ -115,6 +117,7 @@ impl Default for CloneRequest {
             tls_key: None,
             pg_bin: None,
             settings: Vec::new(),
+            lease_until: None,
             cancel: Cancel::new(),
         }
     }

@@ -19,10 +19,10 @@ impl ThinClone {
     /// or the new one, whole.
     pub fn reset(&self, password: Option<Zeroizing<String>>, cancel: &Cancel) -> Result<ThinClone> {
         let begun = Instant::now();
-        self.pool.logged("clone reset", self.id(), || self.renew(password, cancel, begun))
+        self.pool.logged("clone reset", self.id(), || self.take_back(password, cancel, begun))
     }
 
-    fn renew(
+    fn take_back(
         &self,
         password: Option<Zeroizing<String>>,
         cancel: &Cancel,
