@@ -70,6 +70,7 @@
 )]
 
 pub mod error;
+mod failpoint;
 pub mod ids;
 pub mod progress;
 mod removal;

@@ -30,6 +30,7 @@ use crate::cluster::catalog::ClusterInfo;
 use crate::cluster::server::{PrivateServer, ServerOptions};
 use crate::cluster::{ControlFile, FileMap};
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::fingerprint::Gathered;
 use crate::mask::MaskKey;
 use crate::plan::MaskPlan;
@@ -137,6 +138,7 @@ impl FinishJob<'_> {
             self.cancel,
         )?;
         let server = PrivateServer::start(self.server.clone())?;
+        Failpoint::FinishServer.reach()?;
         let report = self.in_server(&server).map_err(|error| {
             // A cancelled query fails; what the caller did is the reason.
             if self.cancel.is_cancelled() { Error::Cancelled } else { server.explain(error) }

@@ -38,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::sandbox::Confinement;
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::storage::{Capabilities, Driver, DriverChoice, DriverKind, Probe, Usage, probe};
 use audit_log::{AuditLog, Told};
 use lock::Lock;
@@ -110,10 +111,7 @@ impl Pool {
         }
         let existed = dir.exists();
         make_dir(dir)?;
-        let mut entries = fs::read_dir(dir).map_err(Error::io("read", dir))?;
-        if existed
-            && entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "lost+found"))
-        {
+        if existed && !is_vacant(dir)? {
             return Err(Error::invalid(format!(
                 "{}: is not empty; a pool wants a directory of its own",
                 dir.display()
@@ -125,6 +123,7 @@ impl Pool {
         for name in ["snapshots", "staging", "clones"] {
             make_dir(&dir.join(name))?;
         }
+        Failpoint::PoolDirectories.reach()?;
         let record = PoolRecord { version: VERSION, id: id::fresh("p"), driver: probe.chosen };
         // Last: a directory without it is no pool.
         record::write(&dir.join("pool.json"), &record)?;
@@ -300,6 +299,25 @@ fn make_dir(path: &Path) -> Result<()> {
             .map_err(Error::io("chmod", path))?;
     }
     Ok(())
+}
+
+/// True for an empty directory, and for one in which the making of a pool was cut short.
+fn is_vacant(dir: &Path) -> Result<bool> {
+    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
+        let entry = entry.map_err(Error::io("read", dir))?;
+        let vacant = match entry.file_name().to_str() {
+            Some("lost+found") => true,
+            Some("lock" | "pool.json.new") => entry.file_type().is_ok_and(|kind| kind.is_file()),
+            Some("snapshots" | "staging" | "clones") => {
+                fs::read_dir(entry.path()).is_ok_and(|mut inside| inside.next().is_none())
+            }
+            _ => false,
+        };
+        if !vacant {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The names of the directories in a directory, sorted.

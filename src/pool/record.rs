@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::storage::fsync_dir;
 
 /// Replaces a record: after success the new one survives a power failure; after a failure or crash
@@ -41,6 +42,7 @@ fn replace(path: &Path, record: &impl Serialize, sync: bool) -> Result<()> {
     file.write_all(&text)
         .and_then(|()| if sync { file.sync_all() } else { Ok(()) })
         .map_err(Error::io("write", &temporary))?;
+    Failpoint::RecordBeside.reach()?;
     fs::rename(&temporary, path).map_err(Error::io("rename", &temporary))
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::lock::Lock;
 use super::{Manifest, Pool, ThinClone, id, record, staging, subdirs};
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::storage::{Usage, fsync_dir};
 
 /// A sealed snapshot: the only thing that clones are made of.
@@ -174,8 +175,10 @@ impl Pool {
             fs::rename(&snapshot.dir, &gone).map_err(Error::io("rename", &snapshot.dir))?;
             (snapshot, gone, lock)
         };
+        Failpoint::SnapshotAway.reach()?;
         fsync_dir(&self.snapshots_dir())?;
         self.audit("snapshot destroy", snapshot.id(), &[("name", snapshot.name())])?;
+        Failpoint::SnapshotAwayTold.reach()?;
         staging::sweep(self.driver.as_ref(), &gone)?;
         Ok(snapshot)
     }

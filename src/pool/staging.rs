@@ -10,6 +10,7 @@ use super::lock::Lock;
 use super::{Manifest, Pool, Snapshot, id, make_dir, record};
 use crate::cluster::{end_all, find_postmaster};
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::progress::Cancel;
 use crate::storage::{Driver, fsync_dir, sync_volume};
 
@@ -32,7 +33,9 @@ impl Pool {
         make_dir(&dir)?;
         let lock = Lock::wait(&dir.join("lock"), "the staging volume")?;
         drop(guard);
-        Ok(Staging { pool: self.clone(), id, dir, sealed: false, _lock: lock })
+        let staging = Staging { pool: self.clone(), id, dir, sealed: false, _lock: lock };
+        Failpoint::StagingMade.reach()?;
+        Ok(staging)
     }
 }
 
@@ -125,6 +128,7 @@ impl Staging {
         manifest.signed_by = key.map(|key| key.public().id());
         let list = self.dir.join(evidence::FILES);
         fs::write(&list, files).map_err(Error::io("write", &list))?;
+        Failpoint::SealHashed.reach()?;
         manifest.driver = driver.kind();
         manifest.created_at = jiff::Timestamp::now();
         manifest.own_bytes = driver.usage(&volume)?.own_bytes;
@@ -138,6 +142,7 @@ impl Staging {
         }
         // After a detach, what lies below the volume is in this file system.
         sync_volume(&self.dir)?;
+        Failpoint::SealRecorded.reach()?;
 
         let sealed = self.pool.snapshots_dir().join(&self.id);
         // Under the pool's lock to the end: nobody clones what may yet be taken back.
@@ -164,9 +169,11 @@ impl Staging {
 
     /// What has to be true of a snapshot besides being in its place.
     fn settle(&self, sealed: &Path, manifest: &Manifest) -> Result<()> {
+        Failpoint::SealRenamed.reach()?;
         fsync_dir(&self.pool.snapshots_dir())?;
         fsync_dir(&self.pool.staging_dir())?;
         self.driver().attach(&sealed.join("volume"))?;
+        Failpoint::SealSettled.reach()?;
         self.pool.audit(
             "snapshot create",
             &manifest.id,

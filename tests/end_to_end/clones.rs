@@ -303,3 +303,30 @@ fn a_reset_that_is_killed_leaves_the_old_state_or_the_new_one() {
     pool.json(&["clone", "destroy", &clone.id]);
     assert_eq!(pool.entries("clones"), Vec::<String>::new());
 }
+
+#[test]
+fn sixteen_processes_make_and_destroy_clones_at_once() {
+    let sandbox = Sandbox::new();
+    let (pool, snapshot) = small(&sandbox);
+    let pool = &pool;
+    let ports = std::sync::Mutex::new(std::collections::BTreeSet::new());
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let (ports, snapshot) = (&ports, &snapshot);
+            scope.spawn(move || {
+                let clone = pool.clone_of(&snapshot.id, &["--name", &format!("c{number}")]);
+                assert!(ports.lock().unwrap().insert(clone.port()), "a port was given twice");
+                assert_eq!(count(&clone), "1000");
+                // Every other one goes before the rest are there.
+                if number % 2 == 0 {
+                    ports.lock().unwrap().remove(&clone.port());
+                    pool.json(&["clone", "destroy", &clone.id]);
+                }
+            });
+        }
+    });
+    assert_eq!(pool.ids("clone").len(), 8);
+    pool.json(&["audit", "verify"]);
+    pool.json(&["snapshot", "destroy", &snapshot.id, "--cascade"]);
+    assert_eq!(pool.remains(), Vec::<String>::new());
+}

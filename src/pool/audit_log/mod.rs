@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use self::head::Head;
 use super::lock::Lock;
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 
 pub use self::prune::{Pruned, Retention};
 pub use self::verify::{Anchor, Verified};
@@ -125,6 +126,7 @@ impl AuditLog {
             .and_then(|_| file.write_all(&line))
             .and_then(|()| file.sync_data())
             .map_err(Error::io("write", &self.path))?;
+        Failpoint::LogLine.reach()?;
         head::write(&self.head, &head)
     }
 

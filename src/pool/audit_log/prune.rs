@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::verify::{ANCHOR, Anchor, PRUNE};
 use super::{AuditEntry, AuditLog, Told, hash, json, lines};
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::storage::fsync_dir;
 
 /// Which lines stay.
@@ -65,6 +66,7 @@ impl AuditLog {
             (ANCHOR, hash(&line)),
         ];
         self.append(PRUNE, "", &Told { outcome: "done", details: details.into() })?;
+        Failpoint::PruneTold.reach()?;
         let kept = self.replace(&line, anchor.pruned_through)?;
         Ok(Pruned { removed: removed as u64, kept, anchor: Some(anchor) })
     }
@@ -109,6 +111,7 @@ impl AuditLog {
         file.write_all(&new)
             .and_then(|()| file.sync_all())
             .map_err(Error::io("write", &temporary))?;
+        Failpoint::PrunedBeside.reach()?;
         fs::rename(&temporary, &self.path).map_err(Error::io("rename", &temporary))?;
         self.path.parent().map_or(Ok(()), fsync_dir)?;
         Ok(kept)

@@ -11,6 +11,7 @@ use crate::cluster::catalog::{Catalog, ClusterInfo, read_cluster, read_database}
 use crate::cluster::server::PrivateServer;
 use crate::cluster::{ControlFile, quote_literal, sql_error, superuser_names};
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::fingerprint::{Gathered, Limits, SealKey};
 use crate::finish::{FinishJob, FinishReport};
 use crate::mask::MaskKey;
@@ -72,6 +73,7 @@ impl Pool {
                 )?;
             }
         }
+        Failpoint::Ingested.reach()?;
         let control = ControlFile::read(&staging.data_dir(), manifest.major)?;
         let names = superuser_names(&staging.data_dir())?;
         let superuser = names.first().cloned().unwrap_or_else(|| "postgres".to_owned());
@@ -85,6 +87,7 @@ impl Pool {
         work.manifest.extra.insert("confinement".to_owned(), confinement);
         work.manifest.extra.insert("detached".to_owned(), work.options.detach.into());
         work.superuser = find_superuser(&server, names)?;
+        Failpoint::Recovered.reach()?;
         clock.stop(&work.options, &mut work.manifest);
         Ok(Staged { server, work, rolled_back: 0.into() })
     }
@@ -154,6 +157,7 @@ impl Staged {
             work.manifest.extra.insert("databases_dropped".to_owned(), names);
         }
         server.stop()?;
+        Failpoint::Planned.reach()?;
         work.manifest.rules_hash.clone_from(&rules.hash);
         work.manifest.allow_preload.clone_from(&rules.allow_preload);
         let columns: std::collections::BTreeMap<_, _> =
@@ -249,6 +253,7 @@ impl Planned {
         work.manifest.values_masked = values_masked;
         work.manifest.pages_scanned = pages_scanned;
         work.manifest.pages_rewritten = pages_rewritten;
+        Failpoint::Rewritten.reach()?;
         // A deviation is an error: whoever comes this far has none.
         work.manifest.layout_deviations = 0;
         Ok(Rewritten { work, plan, cluster, fingerprints, seal, key: key.clone() })
@@ -317,6 +322,7 @@ impl Rewritten {
         if !report.relayouts.is_empty() {
             extra.insert("layout_not_preserved".to_owned(), report.relayouts.clone().into());
         }
+        Failpoint::Finished.reach()?;
         Ok(Finished { work, plan, fingerprints, seal, report })
     }
 }
@@ -375,6 +381,7 @@ impl Finished {
             job.run()
         })?;
         work.manifest.extra.insert("audit_again".to_owned(), seal.is_some().into());
+        Failpoint::Audited.reach()?;
         Ok(Audited { work, audit })
     }
 }

@@ -1,6 +1,7 @@
 //! Pools with real clusters, servers and mounts. Needs root and PostgreSQL 15.
 
 mod crashes;
+mod failpoints;
 mod lifecycle;
 mod requests;
 mod shuffles;

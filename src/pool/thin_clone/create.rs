@@ -16,6 +16,7 @@ use crate::cluster::sandbox::Owner;
 use crate::cluster::server::{neutralize, session_options};
 use crate::cluster::{SingleUser, sql_error};
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::pool::lock::Lock;
 use crate::pool::{Manifest, Pool, Snapshot, id, make_dir, record};
 use crate::progress::Cancel;
@@ -71,6 +72,7 @@ impl Snapshot {
         };
         let (mut clone, _lock) = pool.reserve(self, request)?;
         let made = clone.make(self, request, &password, begun).and_then(|()| {
+            Failpoint::CloneFinished.reach()?;
             let details = [
                 ("name", clone.name()),
                 ("snapshot", clone.snapshot_id()),
@@ -146,6 +148,7 @@ impl ThinClone {
         password: &Zeroizing<String>,
         begun: Instant,
     ) -> Result<()> {
+        Failpoint::CloneReserved.reach()?;
         let manifest = snapshot.manifest();
         let (binaries, built) = rayon::join(
             || self.binaries(),
@@ -177,6 +180,7 @@ impl ThinClone {
                 other => break other?,
             }
         }
+        Failpoint::CloneLaunched.reach()?;
         self.record.ready_ms = Some(elapsed_ms(begun));
         self.kept().begin(request.lease_until)?;
         // From here on a power failure must find the clone whole.
@@ -206,6 +210,7 @@ impl ThinClone {
         let begun = Instant::now();
         self.pool.driver.clone_volume(&snapshot.volume(), &volume, &Watch::silent(cancel))?;
         let storage_ms = elapsed_ms(begun);
+        Failpoint::VolumeCloned.reach()?;
         let data_dir = volume.join("data");
         Owner::of(&data_dir)?.check_way_to(&data_dir)?;
         own_tablespaces(&volume)?;
@@ -222,7 +227,8 @@ impl ThinClone {
     ) -> Result<()> {
         let volume = self.generation_dir(generation).join("volume");
         let data_dir = volume.join("data");
-        role::install(&session(binaries, &data_dir, &volume), &self.record.user, verifier)
+        role::install(&session(binaries, &data_dir, &volume), &self.record.user, verifier)?;
+        Failpoint::RoleInstalled.reach()
     }
 
     pub(super) fn binaries(&self) -> Result<Binaries> {

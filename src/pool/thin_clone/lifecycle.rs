@@ -10,6 +10,7 @@ use crate::cluster::launch::Launch;
 use crate::cluster::sandbox::{Owner, Sandbox};
 use crate::cluster::server::forget_server;
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::pool::Manifest;
 use crate::progress::Cancel;
 
@@ -54,6 +55,7 @@ impl ThinClone {
             clone.pool.audit("clone destroy", clone.id(), &[("name", clone.name())])?;
             clone.record.phase = Phase::Destroying;
             clone.save()?;
+            Failpoint::CloneDestroying.reach()?;
             sweep(clone.pool.driver.as_ref(), &clone.dir)
         })
     }
@@ -64,6 +66,7 @@ impl ThinClone {
         let snapshot = self.snapshot()?;
         let binaries = self.binaries()?;
         self.launch(snapshot.manifest(), &binaries, &Cancel::new(), |_| Ok(()))?;
+        Failpoint::CloneStarted.reach()?;
         self.record.ready_ms = Some(elapsed_ms(begun));
         self.save()
     }
@@ -73,6 +76,7 @@ impl ThinClone {
         match find_postmaster(&self.data_dir())? {
             Some(server) => {
                 server.stop(PATIENCE);
+                Failpoint::CloneHalted.reach()?;
                 Ok(true)
             }
             None => Ok(false),

@@ -20,6 +20,7 @@ use super::lock::Lock;
 use super::{Pool, Snapshot, record, subdirs};
 use crate::cluster::end_all;
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::ids::PgMajor;
 use crate::storage::{Driver, Usage};
 
@@ -200,6 +201,7 @@ pub(super) fn sweep(driver: &dyn Driver, dir: &Path) -> Result<()> {
             remove_generation(driver, &dir.join(name))?;
         }
     }
+    Failpoint::GenerationsGone.reach()?;
     fs::remove_dir_all(dir).map_err(Error::io("remove", dir))
 }
 

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::create::session;
 use super::{ThinClone, remove_generation, role};
 use crate::error::{Error, Result};
+use crate::failpoint::Failpoint;
 use crate::progress::Cancel;
 use crate::storage::sync_volume;
 
@@ -39,6 +40,7 @@ impl ThinClone {
         // The log tells of it before it is so: after that nothing can take it back.
         let built = clone
             .build(new, password, cancel)
+            .and_then(|()| Failpoint::GenerationBuilt.reach())
             .and_then(|()| clone.pool.audit("clone reset", clone.id(), &[("name", clone.name())]));
         if let Err(error) = built {
             let dir = clone.generation_dir(new);
@@ -54,6 +56,7 @@ impl ThinClone {
         }
         clone.record.generation = new;
         clone.save()?;
+        Failpoint::GenerationTurned.reach()?;
         // From here on it is reset, whatever happens.
         if ran {
             clone.run(begun)?;

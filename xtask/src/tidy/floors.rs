@@ -8,7 +8,7 @@ use super::{Finding, Tree};
 /// The floors, topmost first, as the design lists them. Modules of one floor are single files
 /// that belong together; every other floor is one folder.
 const FLOORS: &[&[&str]] = &[
-    &["error", "ids", "progress", "removal"],
+    &["error", "failpoint", "ids", "progress", "removal"],
     &["page"],
     &["datum"],
     &["rules"],
