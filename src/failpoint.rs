@@ -64,6 +64,12 @@ pub(crate) enum Failpoint {
     RecordBeside,
     /// The audit log: the line is there, the record of its head is not.
     LogLine,
+    /// `snapshot export`: the archive is whole, beside its place.
+    #[cfg_attr(not(feature = "archive"), expect(dead_code, reason = "a verb of that feature"))]
+    ArchiveBeside,
+    /// `snapshot import`: everything is unpacked, and what its manifest says.
+    #[cfg_attr(not(feature = "archive"), expect(dead_code, reason = "a verb of that feature"))]
+    Unpacked,
     /// `audit prune`: the log tells of it, the lines are still there.
     PruneTold,
     /// The shorter log is beside the longer one.
@@ -73,7 +79,7 @@ pub(crate) enum Failpoint {
 #[cfg(test)]
 impl Failpoint {
     /// All of them.
-    pub(crate) const ALL: [Failpoint; 30] = [
+    pub(crate) const ALL: [Failpoint; 32] = [
         Failpoint::PoolDirectories,
         Failpoint::StagingMade,
         Failpoint::Ingested,
@@ -102,6 +108,8 @@ impl Failpoint {
         Failpoint::GenerationsGone,
         Failpoint::RecordBeside,
         Failpoint::LogLine,
+        Failpoint::ArchiveBeside,
+        Failpoint::Unpacked,
         Failpoint::PruneTold,
         Failpoint::PrunedBeside,
     ];

@@ -20,6 +20,10 @@ pub enum Stage {
     Audit,
     /// Making it a snapshot.
     Seal,
+    /// Writing a snapshot to an archive; no step of the pipeline.
+    Export,
+    /// Making a snapshot of an archive; no step of the pipeline.
+    Import,
 }
 
 impl Stage {
@@ -32,6 +36,8 @@ impl Stage {
             Stage::Finish => "finish",
             Stage::Audit => "audit",
             Stage::Seal => "seal",
+            Stage::Export => "export",
+            Stage::Import => "import",
         }
     }
 }

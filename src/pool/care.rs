@@ -19,6 +19,8 @@ const FILE: &str = "care.json";
 #[serde(default)]
 #[non_exhaustive]
 pub struct Care {
+    /// The name in this pool, where it is not the one in the manifest: of an imported snapshot.
+    pub name: Option<String>,
     /// For people and scripts.
     pub tags: BTreeMap<String, String>,
     /// Nobody may destroy it.
@@ -30,8 +32,17 @@ pub struct Care {
 }
 
 impl Care {
-    fn read(dir: &Path) -> Result<Care> {
+    pub(super) fn read(dir: &Path) -> Result<Care> {
         Ok(record::read(&dir.join(FILE))?.unwrap_or_default())
+    }
+
+    /// Another name for something new. Nobody else knows of it yet.
+    #[cfg(feature = "archive")]
+    pub(super) fn write_name(dir: &Path, name: &str) -> Result<()> {
+        record::write_unsynced(
+            &dir.join(FILE),
+            &Care { name: Some(name.to_owned()), ..Care::default() },
+        )
     }
 
     /// True while nobody may destroy it.

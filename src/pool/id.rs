@@ -25,6 +25,14 @@ pub(super) fn fresh(kind: &str) -> String {
     format!("{kind}-{letters}")
 }
 
+/// True for what [`fresh`] makes of this kind.
+#[cfg(feature = "archive")]
+pub(super) fn is_id(kind: &str, text: &str) -> bool {
+    text.strip_prefix(kind).and_then(|rest| rest.strip_prefix('-')).is_some_and(|letters| {
+        letters.len() == 10 && letters.bytes().all(|letter| ALPHABET.contains(&letter))
+    })
+}
+
 /// Names are lower-case words for people and file names: `[a-z0-9][a-z0-9_.-]{0,62}`.
 pub(super) fn check_name(what: &str, name: &str) -> Result<()> {
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();

@@ -14,7 +14,7 @@ use crate::plan::MaskPlan;
 use crate::progress::{Cancel, Progress};
 
 /// What the fingerprints of a snapshot's originals and output are in, beside its volume.
-const SEALED: &str = "fingerprints.sealed";
+pub(super) const SEALED: &str = "fingerprints.sealed";
 
 /// What an audit needs besides fingerprints.
 #[derive(Serialize)]

@@ -11,6 +11,8 @@
 //! lock for what exists, a clone's or a staging's own lock for what happens to it. A crash anywhere
 //! leaves what [`Pool::recover`], run by every [`Pool::open`], puts right.
 
+#[cfg(feature = "archive")]
+mod archive;
 mod audit_log;
 mod care;
 mod evidence;
@@ -43,6 +45,8 @@ use crate::storage::{Capabilities, Driver, DriverChoice, DriverKind, Probe, Usag
 use audit_log::{AuditLog, Told};
 use lock::Lock;
 
+#[cfg(feature = "archive")]
+pub use archive::{Exported, MoveOptions};
 pub use audit_log::{Anchor, AuditEntry, Pruned, Retention, Verified};
 pub use care::Care;
 pub use evidence::{ContentCheck, PublicKey, SignatureState, SigningKey, Verification};

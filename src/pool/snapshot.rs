@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::lock::Lock;
-use super::{Manifest, Pool, ThinClone, id, record, staging, subdirs};
+use super::{Care, Manifest, Pool, ThinClone, id, record, staging, subdirs};
 use crate::error::{Error, Result};
 use crate::failpoint::Failpoint;
 use crate::storage::{Usage, fsync_dir};
@@ -14,6 +14,7 @@ use crate::storage::{Usage, fsync_dir};
 pub struct Snapshot {
     pool: Pool,
     dir: PathBuf,
+    name: String,
     manifest: Manifest,
 }
 
@@ -30,7 +31,12 @@ pub struct Destroyed {
 impl Snapshot {
     /// Only sealing and reading a manifest make one.
     pub(super) fn new(pool: &Pool, dir: PathBuf, manifest: Manifest) -> Snapshot {
-        Snapshot { pool: pool.clone(), dir, manifest }
+        Snapshot { pool: pool.clone(), dir, name: manifest.name.clone(), manifest }
+    }
+
+    /// The same under another name: the manifest keeps the one that it was sealed with.
+    pub(super) fn named(self, name: Option<String>) -> Snapshot {
+        Snapshot { name: name.unwrap_or_else(|| self.name.clone()), ..self }
     }
 
     /// Its id.
@@ -40,7 +46,7 @@ impl Snapshot {
 
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.manifest.name
+        &self.name
     }
 
     /// What it says about itself.
@@ -187,5 +193,7 @@ impl Pool {
 /// A directory without a manifest is no snapshot.
 fn read(pool: &Pool, dir: &Path) -> Result<Option<Snapshot>> {
     let manifest: Option<Manifest> = record::read(&dir.join("manifest.json"))?;
-    Ok(manifest.map(|manifest| Snapshot::new(pool, dir.to_path_buf(), manifest)))
+    let Some(manifest) = manifest else { return Ok(None) };
+    let name = Care::read(dir)?.name;
+    Ok(Some(Snapshot::new(pool, dir.to_path_buf(), manifest).named(name)))
 }

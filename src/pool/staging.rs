@@ -144,13 +144,78 @@ impl Staging {
         sync_volume(&self.dir)?;
         Failpoint::SealRecorded.reach()?;
 
-        let sealed = self.pool.snapshots_dir().join(&self.id);
+        let told = [
+            ("name", manifest.name.as_str()),
+            ("source", &manifest.source),
+            ("key_id", &manifest.key_id),
+            ("rules_hash", &manifest.rules_hash),
+            ("content_hash", &manifest.content_hash),
+            ("signed_by", manifest.signed_by.as_deref().unwrap_or_default()),
+        ];
+        let sealed = self.take_place(&manifest.id, &manifest.name, "snapshot create", &told)?;
+        Ok(Snapshot::new(&self.pool, sealed, manifest))
+    }
+
+    /// A file beside the volume.
+    #[cfg(feature = "archive")]
+    pub(super) fn beside(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// What was unpacked, as if it were a snapshot: to be looked at alone.
+    #[cfg(feature = "archive")]
+    pub(super) fn look(&self, manifest: &Manifest) -> Snapshot {
+        Snapshot::new(&self.pool, self.dir.clone(), manifest.clone())
+    }
+
+    /// Makes what was unpacked of an archive a snapshot; its manifest is sealed already.
+    ///
+    /// Success and failure as with [`Staging::seal`].
+    #[cfg(feature = "archive")]
+    pub(super) fn adopt(
+        mut self,
+        manifest: Manifest,
+        name: Option<&str>,
+        file: &str,
+    ) -> Result<Snapshot> {
+        Failpoint::Unpacked.reach()?;
+        let volume = self.volume();
+        if let Some(name) = name {
+            super::Care::write_name(&self.dir, name)?;
+        }
+        sync_volume(&volume)?;
+        self.driver().detach(&volume)?;
+        self.driver().seal(&volume)?;
+        sync_volume(&self.dir)?;
+        let told = [
+            ("file", file),
+            ("name", name.unwrap_or(&manifest.name)),
+            ("content_hash", &manifest.content_hash),
+            ("signed_by", manifest.signed_by.as_deref().unwrap_or_default()),
+        ];
+        let name = name.unwrap_or(&manifest.name).to_owned();
+        let sealed = self.take_place(&manifest.id, &name, "snapshot import", &told)?;
+        Ok(Snapshot::new(&self.pool, sealed, manifest).named(Some(name)))
+    }
+
+    /// Gives it its place among the snapshots; where that is. The log tells of it by this verb.
+    fn take_place(
+        &mut self,
+        id: &str,
+        name: &str,
+        verb: &str,
+        told: &[(&str, &str)],
+    ) -> Result<PathBuf> {
+        let sealed = self.pool.snapshots_dir().join(id);
         // Under the pool's lock to the end: nobody clones what may yet be taken back.
         let guard = self.pool.lock()?;
-        self.pool.check_new_snapshot_name(&manifest.name)?;
+        self.pool.check_new_snapshot_name(name)?;
+        if sealed.symlink_metadata().is_ok() {
+            return Err(Error::invalid(format!("snapshot {id} is in the pool already")));
+        }
         fs::rename(&self.dir, &sealed).map_err(Error::io("rename", &self.dir))?;
-        if let Err(error) = self.settle(&sealed, &manifest) {
-            let _ = driver.detach(&sealed.join("volume"));
+        if let Err(error) = self.settle(&sealed, id, verb, told) {
+            let _ = self.driver().detach(&sealed.join("volume"));
             match fs::rename(&sealed, &self.dir) {
                 // Dropping this removes it.
                 Ok(()) => return Err(error),
@@ -164,28 +229,17 @@ impl Staging {
         drop(guard);
         // Its holder is gone in a moment.
         let _ = fs::remove_file(sealed.join("lock"));
-        Ok(Snapshot::new(&self.pool, sealed, manifest))
+        Ok(sealed)
     }
 
     /// What has to be true of a snapshot besides being in its place.
-    fn settle(&self, sealed: &Path, manifest: &Manifest) -> Result<()> {
+    fn settle(&self, sealed: &Path, id: &str, verb: &str, told: &[(&str, &str)]) -> Result<()> {
         Failpoint::SealRenamed.reach()?;
         fsync_dir(&self.pool.snapshots_dir())?;
         fsync_dir(&self.pool.staging_dir())?;
         self.driver().attach(&sealed.join("volume"))?;
         Failpoint::SealSettled.reach()?;
-        self.pool.audit(
-            "snapshot create",
-            &manifest.id,
-            &[
-                ("name", &manifest.name),
-                ("source", &manifest.source),
-                ("key_id", &manifest.key_id),
-                ("rules_hash", &manifest.rules_hash),
-                ("content_hash", &manifest.content_hash),
-                ("signed_by", manifest.signed_by.as_deref().unwrap_or_default()),
-            ],
-        )
+        self.pool.audit(verb, id, told)
     }
 }
 

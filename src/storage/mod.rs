@@ -28,6 +28,7 @@ pub use overlay::Overlay;
 pub use probe::{Probe, Tried, probe};
 pub use reflink::Reflink;
 pub use sync::{fsync_dir, sync_volume};
+pub(crate) use tree::stays_inside as link_stays_inside;
 
 /// A way to share blocks between volumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

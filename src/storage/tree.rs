@@ -146,7 +146,7 @@ fn inside(target: &Path) -> Result<&Path> {
 
 /// True if a link at `place` (relative to the volume) that says `said` can't lead out of the
 /// volume by itself.
-fn stays_inside(place: &Path, said: &Path) -> bool {
+pub(crate) fn stays_inside(place: &Path, said: &Path) -> bool {
     let mut depth = place.components().count().saturating_sub(1);
     for part in said.components() {
         match part {

@@ -25,6 +25,7 @@ mod leak_audit;
 mod literals;
 mod majors;
 mod masking;
+mod moving;
 mod nulls;
 mod ordinary_user;
 mod parts;

@@ -253,6 +253,10 @@ impl Context<'_> {
             }
             SnapshotVerb::List { tag } => self.list_snapshots(&tag),
             SnapshotVerb::Show { id } => self.show_snapshot(&id),
+            SnapshotVerb::Export { id, file } => self.export(&id, &file),
+            SnapshotVerb::Import { file, name, public_key } => {
+                self.import(&file, name, public_key.as_deref())
+            }
             SnapshotVerb::Tag { id, tags, remove } => self.tag_snapshot(&id, &tags, &remove),
             SnapshotVerb::Protect { id, until } => {
                 self.care_for_snapshot("protect", &id, |snapshot| {

@@ -15,6 +15,9 @@ fn with_care(record: &impl serde::Serialize, care: &Care) -> Result<Value> {
     let no_json = |error| Error::invalid(format!("the result is no JSON: {error}"));
     let mut value = serde_json::to_value(record).map_err(no_json)?;
     if let Some(object) = value.as_object_mut() {
+        if let Some(name) = &care.name {
+            object.insert("name".to_owned(), name.as_str().into());
+        }
         object.insert("tags".to_owned(), json!(care.tags));
         object.insert("protected".to_owned(), care.is_protected().into());
         object.insert("protected_until".to_owned(), json!(care.protected_until));
@@ -65,7 +68,7 @@ impl Context<'_> {
             let rows = listed.iter().map(|(manifest, care)| {
                 [
                     manifest.id.clone(),
-                    manifest.name.clone(),
+                    care.name.as_ref().unwrap_or(&manifest.name).clone(),
                     manifest.created_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
                     manifest.major.to_string(),
                     HumanBytes(manifest.raw_bytes).to_string(),
@@ -82,7 +85,7 @@ impl Context<'_> {
         self.show_with_care(&snapshot, &snapshot.care()?)
     }
 
-    fn show_with_care(&self, snapshot: &Snapshot, care: &Care) -> Result<()> {
+    pub(crate) fn show_with_care(&self, snapshot: &Snapshot, care: &Care) -> Result<()> {
         let manifest = snapshot.manifest();
         let value = with_care(manifest, care)?;
         self.output.result(&value, || snapshot_text(manifest) + &care_text(care))

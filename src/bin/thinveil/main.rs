@@ -11,6 +11,7 @@ mod input;
 mod keys;
 mod leak_audit;
 mod life;
+mod moving;
 mod output;
 mod progress;
 

@@ -25,7 +25,7 @@ impl Progress for Bars {
         }
         let template = match stage {
             Stage::Finish | Stage::Plan | Stage::Seal => "{prefix:8} {bar:32} {pos}/{len} steps",
-            Stage::Stage | Stage::Rewrite | Stage::Audit => {
+            Stage::Stage | Stage::Rewrite | Stage::Audit | Stage::Export | Stage::Import => {
                 "{prefix:8} {bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta}"
             }
         };

@@ -100,7 +100,11 @@ impl Pool {
 }
 
 impl Snapshot {
-    fn verify(&self, key: Option<&PublicKey>, cancel: &Cancel) -> Result<Verification> {
+    pub(in crate::pool) fn verify(
+        &self,
+        key: Option<&PublicKey>,
+        cancel: &Cancel,
+    ) -> Result<Verification> {
         let dir = self.dir();
         let manifest = self.manifest();
         let signature = signature(dir, manifest.signed_by.as_deref(), key)?;

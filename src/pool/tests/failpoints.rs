@@ -39,12 +39,14 @@ enum Step {
     Start,
     Reset,
     Prune,
+    Export,
     Unprotect,
     Destroy,
     DestroySnapshot,
+    Import,
 }
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 14] = [
     Step::Init,
     Step::Seal,
     Step::Clone,
@@ -54,9 +56,11 @@ const STEPS: [Step; 12] = [
     Step::Start,
     Step::Reset,
     Step::Prune,
+    Step::Export,
     Step::Unprotect,
     Step::Destroy,
     Step::DestroySnapshot,
+    Step::Import,
 ];
 
 /// What there is in a pool.
@@ -75,7 +79,7 @@ impl State {
         let done = |step: Step| STEPS.iter().take(steps).any(|done| *done == step);
         State {
             pool: done(Step::Init),
-            snapshot: done(Step::Seal) && !done(Step::DestroySnapshot),
+            snapshot: done(Step::Seal) && !done(Step::DestroySnapshot) || done(Step::Import),
             clone: done(Step::Clone) && !done(Step::Destroy),
             marked: done(Step::Mark) && !done(Step::Reset),
             protected: done(Step::Protect) && !done(Step::Unprotect),
@@ -89,6 +93,7 @@ impl Step {
             return Pool::init(dir, DriverChoice::Only(DriverKind::Overlay)).map(drop);
         }
         let pool = Pool::open(dir)?;
+        let archive = dir.with_file_name("archive");
         let clone = || pool.find_clone("one");
         match self {
             Step::Init => Ok(()),
@@ -106,6 +111,10 @@ impl Step {
             Step::Start => clone()?.start().map(drop),
             Step::Reset => clone()?.reset(None, &Cancel::new()).map(drop),
             Step::Prune => pool.prune_audit_log(Retention::Last(3)).map(drop),
+            Step::Export => {
+                pool.export_snapshot("base", &archive, &MoveOptions::default()).map(drop)
+            }
+            Step::Import => pool.import_snapshot(&archive, &MoveOptions::default()).map(drop),
             Step::Unprotect => clone()?.unprotect().map(drop),
             Step::Destroy => clone()?.destroy(),
             Step::DestroySnapshot => pool.destroy_snapshot("base").map(drop),

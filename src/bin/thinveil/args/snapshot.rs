@@ -88,6 +88,31 @@ pub(crate) enum SnapshotVerb {
         #[arg(long, value_name = "FILE")]
         html: PathBuf,
     },
+    /// Write a snapshot to a file, to be imported into another pool.
+    #[command(
+        after_help = "Example:\n  thinveil --pool /srv/pool snapshot export monday --file monday.tar.zst\n\nThe file is a tar archive in a zstd stream: `tar --zstd -t` lists it. It holds masked data, the\nmanifest, its signature, and the sealed fingerprints, if there are any. Until it is whole, it\nhas another name (….part)."
+    )]
+    Export {
+        /// Id or name.
+        id: String,
+        /// The new file.
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Make a snapshot of a file that another pool exported. It keeps its id and its manifest.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/other snapshot import monday.tar.zst\n  thinveil --pool /srv/other snapshot import monday.tar.zst --name friday --public-key sign.pub\n\nEvery file has to have the hash that the manifest names, before there is a snapshot. Owners are\nthose of the archive, by number; without root, everything is yours."
+    )]
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Another name for it in this pool.
+        #[arg(long)]
+        name: Option<String>,
+        /// Who has to have signed it: a file with the public key in PEM, or 64 hexadecimal digits.
+        #[arg(long, value_name = "FILE|HEX")]
+        public_key: Option<String>,
+    },
     /// Add tags to a snapshot, or replace their values; remove others.
     #[command(
         after_help = "Examples:\n  thinveil --pool /srv/pool snapshot tag monday release=2.4 nightly\n  thinveil --pool /srv/pool snapshot tag monday --remove nightly"
