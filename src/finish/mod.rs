@@ -26,14 +26,14 @@ pub use kept_heaps::CopyFile;
 pub use literals::{Literals, ObjectLiterals};
 pub use risk::Anonymity;
 
-use crate::cluster::catalog::ClusterInfo;
+use crate::cluster::catalog::{ClusterInfo, DatabaseInfo};
 use crate::cluster::server::{PrivateServer, ServerOptions};
 use crate::cluster::{ControlFile, FileMap};
 use crate::error::{Error, Result};
 use crate::failpoint::Failpoint;
 use crate::fingerprint::Gathered;
 use crate::mask::MaskKey;
-use crate::plan::MaskPlan;
+use crate::plan::{DatabasePlan, MaskPlan};
 use crate::progress::{Cancel, Progress, Stage};
 use crate::removal::Removal;
 
@@ -154,74 +154,128 @@ impl FinishJob<'_> {
     }
 
     fn in_server(&self, server: &PrivateServer) -> Result<FinishReport> {
-        let per_database = |plan: &crate::plan::DatabasePlan| {
-            plan.indexes.len() + plan.materialized_views.len() + 2
-        };
+        let per_database =
+            |plan: &DatabasePlan| plan.indexes.len() + plan.materialized_views.len() + 2;
         let steps = Steps {
             progress: self.progress,
             done: 0.into(),
             total: self.plan.databases.iter().map(per_database).sum::<usize>() as u64 + 1,
         };
         let literals = literals::settle(server, self)?;
-        let mut files = FileMap::default();
-        let (mut views_refreshed, mut tables_analyzed) = (0, 0);
-        let (mut relayouts, mut counters) = (Vec::new(), Vec::new());
+        let databases: Vec<&DatabaseInfo> =
+            self.cluster.databases.iter().filter(|info| info.allows_connections).collect();
         let mut removed = Removed::default();
-        let mut anonymity = Vec::new();
         let mut text = FreeText::default();
-        let mut shared_done = false;
-        for info in self.cluster.databases.iter().filter(|info| info.allows_connections) {
-            self.cancel.check()?;
-            let mut session = Session::open(server, &info.name, self.cancel)?;
-            if let Some(plan) = self.plan.databases.iter().find(|plan| plan.oid == info.oid) {
-                let sizes = statistics::RelationSizes::read(&mut session, plan)?;
-                relayouts.extend(relayout::rebuild(&mut session, plan)?);
-                if !Removal::Indexes.is_off() {
-                    indexes::rebuild(server, plan, self.jobs, self.cancel, &steps)?;
-                }
-                if !Removal::MaterializedViews.is_off() {
-                    views_refreshed += views::refresh(&mut session, plan, &steps)?;
-                }
-                if !Removal::Statistics.is_off() {
-                    tables_analyzed += statistics::renew(&mut session, plan)?;
-                }
-                anonymity.extend(risk::measure(&mut session, plan)?);
-                counters.extend(sequences::over_masked(&mut session, plan)?);
-                steps.step();
-                sizes.restore(&mut session)?;
-            }
-            if !shared_done {
-                let scrubbed = credentials::scrub_shared(&mut session)?;
-                removed.passwords = scrubbed.passwords;
-                removed.subscriptions = scrubbed.subscriptions;
-                removed.settings = scrubbed.settings;
-                text.add(catalogs::remove_shared_text(&mut session)?);
-                catalogs::write_shared_anew(&mut session)?;
-                shared_done = true;
-                steps.step();
-            }
-            removed.foreign_options += credentials::scrub_database(&mut session)?;
-            let plan = self.plan.databases.iter().find(|plan| plan.oid == info.oid);
-            let keep_comments = plan.is_some_and(|plan| plan.keep_comments);
-            text.add(catalogs::remove_text(&mut session, keep_comments)?);
-            catalogs::write_anew(&mut session)?;
-            for catalog in ["pg_statistic", "pg_statistic_ext_data"] {
-                session.compact(catalog)?;
-            }
+        if let Some(first) = databases.first() {
+            let mut session = Session::open(server, &first.name, self.cancel)?;
+            let scrubbed = credentials::scrub_shared(&mut session)?;
+            removed.passwords = scrubbed.passwords;
+            removed.subscriptions = scrubbed.subscriptions;
+            removed.settings = scrubbed.settings;
+            text.add(catalogs::remove_shared_text(&mut session)?);
+            catalogs::write_shared_anew(&mut session)?;
             steps.step();
+        }
+        // Those without a masked column have little to do, and do it beside the others.
+        let lane = |planned: bool| -> Result<Vec<Done>> {
+            let mine = databases.iter().filter(|info| self.plan_of(info).is_some() == planned);
+            mine.map(|info| self.in_database(server, info, &steps)).collect()
+        };
+        let (planned, others) = std::thread::scope(|scope| {
+            let others = scope.spawn(|| lane(false));
+            let planned = lane(true);
+            let panicked = |_| Err(Error::invalid("a worker of finishing panicked"));
+            (planned, others.join().unwrap_or_else(panicked))
+        });
+        let mut done = Done::default();
+        for one in planned?.into_iter().chain(others?) {
+            done.add(one);
+        }
+        removed.foreign_options += done.foreign_options;
+        text.add(done.text);
+        let mut files = FileMap::default();
+        for info in &databases {
+            let mut session = Session::open(server, &info.name, self.cancel)?;
             file_map::read(&mut session, info, self.plan, &mut files)?;
         }
         file_map::directories(&self.server.data_dir, self.cluster, &mut files)?;
         Ok(FinishReport {
             indexes_rebuilt: self.plan.databases.iter().map(|plan| plan.indexes.len() as u64).sum(),
-            relayouts,
-            sequences: counters,
-            views_refreshed,
-            tables_analyzed,
+            relayouts: done.relayouts,
+            sequences: done.sequences,
+            views_refreshed: done.views_refreshed,
+            tables_analyzed: done.tables_analyzed,
             literals,
-            anonymity,
+            anonymity: done.anonymity,
             removed: Removed { comments: text.comments, security_labels: text.labels, ..removed },
             files,
         })
+    }
+
+    fn plan_of(&self, info: &DatabaseInfo) -> Option<&DatabasePlan> {
+        self.plan.databases.iter().find(|plan| plan.oid == info.oid)
+    }
+
+    /// What is done in one database, whatever is done in others meanwhile.
+    fn in_database(
+        &self,
+        server: &PrivateServer,
+        info: &DatabaseInfo,
+        steps: &Steps<'_>,
+    ) -> Result<Done> {
+        self.cancel.check()?;
+        let mut done = Done::default();
+        let mut session = Session::open(server, &info.name, self.cancel)?;
+        let plan = self.plan_of(info);
+        if let Some(plan) = plan {
+            let sizes = statistics::RelationSizes::read(&mut session, plan)?;
+            done.relayouts = relayout::rebuild(&mut session, plan)?;
+            if !Removal::Indexes.is_off() {
+                indexes::rebuild(server, plan, self.jobs, self.cancel, steps)?;
+            }
+            if !Removal::MaterializedViews.is_off() {
+                done.views_refreshed = views::refresh(&mut session, plan, steps)?;
+            }
+            if !Removal::Statistics.is_off() {
+                done.tables_analyzed = statistics::renew(&mut session, plan)?;
+            }
+            done.anonymity.extend(risk::measure(&mut session, plan)?);
+            done.sequences = sequences::over_masked(&mut session, plan)?;
+            steps.step();
+            sizes.restore(&mut session)?;
+        }
+        done.foreign_options = credentials::scrub_database(&mut session)?;
+        let keep_comments = plan.is_some_and(|plan| plan.keep_comments);
+        done.text = catalogs::remove_text(&mut session, keep_comments)?;
+        catalogs::write_anew(&mut session)?;
+        for catalog in ["pg_statistic", "pg_statistic_ext_data"] {
+            session.compact(catalog)?;
+        }
+        steps.step();
+        Ok(done)
+    }
+}
+
+/// What was done in one database, or in several.
+#[derive(Default)]
+struct Done {
+    relayouts: Vec<String>,
+    sequences: Vec<String>,
+    views_refreshed: u64,
+    tables_analyzed: u64,
+    anonymity: Vec<Anonymity>,
+    foreign_options: u64,
+    text: FreeText,
+}
+
+impl Done {
+    fn add(&mut self, other: Done) {
+        self.relayouts.extend(other.relayouts);
+        self.sequences.extend(other.sequences);
+        self.views_refreshed += other.views_refreshed;
+        self.tables_analyzed += other.tables_analyzed;
+        self.anonymity.extend(other.anonymity);
+        self.foreign_options += other.foreign_options;
+        self.text.add(other.text);
     }
 }

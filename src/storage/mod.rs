@@ -28,6 +28,7 @@ pub use overlay::Overlay;
 pub use probe::{Probe, Tried, probe};
 pub use reflink::Reflink;
 pub use sync::{fsync_dir, sync_volume};
+#[cfg(feature = "archive")]
 pub(crate) use tree::stays_inside as link_stays_inside;
 
 /// A way to share blocks between volumes.

@@ -20,7 +20,7 @@ use crate::pool::{Manifest, Pool, Snapshot, leak_audit};
 use crate::progress::Stage;
 use crate::rewrite::{RewriteJob, RewriteReport};
 use crate::rules::RuleSet;
-use crate::storage::{Watch, copy_file};
+use crate::storage::{Watch, copy_file, sync_volume};
 
 /// `invalid_authorization_specification`: no such role.
 const NO_SUCH_ROLE: &str = "28000";
@@ -378,7 +378,11 @@ impl Finished {
                 cancel: &work.options.cancel,
                 progress: work.options.progress.as_ref(),
             };
-            job.run()
+            std::thread::scope(|scope| {
+                // The disk has time now; sealing syncs, and says whether it worked.
+                scope.spawn(|| drop(sync_volume(&volume)));
+                job.run()
+            })
         })?;
         work.manifest.extra.insert("audit_again".to_owned(), seal.is_some().into());
         Failpoint::Audited.reach()?;
