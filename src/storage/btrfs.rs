@@ -80,9 +80,7 @@ impl Driver for Btrfs {
     }
 
     fn seal(&self, volume: &Path) -> Result<()> {
-        let mut command = Command::new(PROGRAM);
-        command.args(["property", "set", "-t", "subvol"]).arg(volume).args(["ro", "true"]);
-        run(&mut command, volume)
+        set_read_only(volume, true)
     }
 
     fn destroy(&self, volume: &Path) -> Result<()> {
@@ -91,8 +89,11 @@ impl Driver for Btrfs {
             Ok(meta) if meta.ino() == SUBVOLUME_ROOT => (),
             _ => return remove_tree(volume),
         }
-        // One that others lie in can't be deleted, but be emptied.
-        subvolume("delete", &[], &[volume]).or_else(|_| remove_tree(volume))
+        subvolume("delete", &[], &[volume]).or_else(|_| {
+            // One that others lie in can't be deleted, nor by anybody but root; but be emptied.
+            set_read_only(volume, false)?;
+            remove_tree(volume)
+        })
     }
 }
 
@@ -145,6 +146,12 @@ fn subvolume(verb: &str, options: &[&str], paths: &[&Path]) -> Result<()> {
     let about = paths.last().copied().unwrap_or(Path::new(""));
     let mut command = Command::new(PROGRAM);
     run(command.args(["subvolume", verb]).args(options).arg("--").args(paths), about)
+}
+
+fn set_read_only(volume: &Path, read_only: bool) -> Result<()> {
+    let mut command = Command::new(PROGRAM);
+    command.args(["property", "set", "-t", "subvol"]).arg(volume);
+    run(command.args(["ro", if read_only { "true" } else { "false" }]), volume)
 }
 
 fn run(command: &mut Command, about: &Path) -> Result<()> {

@@ -263,6 +263,26 @@ fn sealed_volumes_are_cloned_and_destroyed(trial: &Trial<'_>, snapshot: &Path) {
     assert!(trial.is_gone(&sealed) && trial.is_gone(&clone));
 }
 
+#[test]
+fn a_subvolume_with_another_in_it_goes_away_sealed_or_not() {
+    if !crate::is_root() {
+        return;
+    }
+    let mount = crate::LoopMount::new(&["mkfs.btrfs", "-q"]);
+    let driver = DriverKind::Btrfs.driver();
+    for sealed in [false, true] {
+        let volume = mount.dir().join("volume");
+        driver.create_volume(&volume).unwrap();
+        driver.create_volume(&volume.join("inner")).unwrap();
+        fs::write(volume.join("inner/file"), "text").unwrap();
+        if sealed {
+            driver.seal(&volume).unwrap();
+        }
+        driver.destroy(&volume).unwrap();
+        assert!(!volume.exists());
+    }
+}
+
 /// A driver whose clones are the volume itself.
 #[derive(Debug)]
 struct Leaky(Box<dyn Driver>);
