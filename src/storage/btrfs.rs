@@ -37,7 +37,7 @@ impl Driver for Btrfs {
             copies_whole_files: false,
             freezes: true,
             seals: true,
-            needs_root: true,
+            needs_root: false,
         }
     }
 
@@ -90,7 +90,8 @@ impl Driver for Btrfs {
             _ => return remove_tree(volume),
         }
         subvolume("delete", &[], &[volume]).or_else(|_| {
-            // One that others lie in can't be deleted, nor by anybody but root; but be emptied.
+            // One that others lie in can't be deleted, and only root deletes any; but who owns it
+            // can empty it, and an empty one goes like a directory.
             set_read_only(volume, false)?;
             remove_tree(volume)
         })

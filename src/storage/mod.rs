@@ -36,7 +36,7 @@ pub(crate) use tree::stays_inside as link_stays_inside;
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DriverKind {
-    /// Subvolumes of btrfs and their snapshots. Needs root.
+    /// Subvolumes of btrfs and their snapshots.
     Btrfs,
     /// Files share extents (XFS, btrfs).
     Reflink,

@@ -2,14 +2,20 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use crate::clones::small_source;
-use crate::common::{Base, Pool, Queries, Rules, Sandbox, Servers};
+use crate::common::{
+    Base, Cluster, FileSystem, LoopFs, Pool, Queries, Rules, Sandbox, Servers, must,
+};
 use crate::masking::assert_masked_well;
 
 /// A pool whose every verb runs as the user `postgres`, without any capability.
 fn pool_of_postgres(sandbox: &Sandbox) -> Pool {
-    let home = sandbox.postgres_dir("home");
+    pool_of_postgres_in(sandbox, &sandbox.postgres_dir("home"))
+}
+
+fn pool_of_postgres_in(sandbox: &Sandbox, home: &Path) -> Pool {
     // The build's own directory may be out of that user's reach.
     let program = sandbox.join("thinveil");
     fs::copy(env!("CARGO_BIN_EXE_thinveil"), &program).unwrap();
@@ -35,17 +41,32 @@ fn owned_by_others(pool: &Pool) -> Vec<String> {
 #[test]
 fn the_owner_of_the_data_masks_and_clones_without_root() {
     let sandbox = Sandbox::new();
-    let rules = Rules::shop(&sandbox);
-    let mut raw = Base::ShopWithChecksums.copy(&sandbox, "raw");
+    let raw = Base::ShopWithChecksums.copy(&sandbox, "raw");
     let pool = pool_of_postgres(&sandbox);
+    all_is_done_without_root(&sandbox, raw, &pool);
+}
+
+#[test]
+fn subvolumes_need_no_root() {
+    let sandbox = Sandbox::new();
+    let disk = LoopFs::mount(&sandbox, FileSystem::Btrfs, "btrfs", 1200);
+    must(std::process::Command::new("chown").arg("postgres:").arg(disk.path()));
+    let raw = Base::ShopWithChecksums.copy_into(&sandbox, "raw", disk.path());
+    let pool = pool_of_postgres_in(&sandbox, disk.path());
+    assert_eq!(pool.json(&["pool", "status"])["driver"], "btrfs");
+    all_is_done_without_root(&sandbox, raw, &pool);
+}
+
+fn all_is_done_without_root(sandbox: &Sandbox, mut raw: Cluster, pool: &Pool) {
+    let rules = Rules::shop(sandbox);
     let status = pool.json(&["pool", "status"]);
     assert_ne!(status["driver"], "overlay", "mounts need root");
     let snapshot = pool.snapshot(raw.source(), rules.path(), &["--name", "mine"]);
     raw.start();
-    assert_masked_well(&pool, &raw, &rules, &snapshot);
+    assert_masked_well(pool, &raw, &rules, &snapshot);
 
     let clone = pool.clone_of("mine", &["--name", "own"]);
-    assert_eq!(owned_by_others(&pool), Vec::<String>::new());
+    assert_eq!(owned_by_others(pool), Vec::<String>::new());
     assert_eq!(clone.value("shop", "SELECT count(*) FROM customers"), "8000");
     clone.exec("shop", "DELETE FROM orders");
     pool.json(&["clone", "stop", "own"]);

@@ -94,7 +94,7 @@ pub(crate) enum Key {
 pub(crate) enum PoolVerb {
     /// Make an empty or missing directory a pool.
     #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool pool init\n  thinveil --pool /srv/pool pool init --driver overlay\n\nDrivers:\n  btrfs     subvolumes and their snapshots, one step each: btrfs, needs root\n  reflink   files share extents: XFS, btrfs\n  overlay   an overlay mount on the snapshot: any file system, needs root\n  copy      full copies: anything\n  auto      the first of these that works there, found by trying"
+        after_help = "Examples:\n  thinveil --pool /srv/pool pool init\n  thinveil --pool /srv/pool pool init --driver overlay\n\nDrivers:\n  btrfs     subvolumes and their snapshots, one step each: btrfs\n  reflink   files share extents: XFS, btrfs\n  overlay   an overlay mount on the snapshot: any file system, needs root\n  copy      full copies: anything\n  auto      the first of these that works there, found by trying"
     )]
     Init {
         /// How clones share blocks with their snapshot: auto, btrfs, reflink, overlay or copy.
