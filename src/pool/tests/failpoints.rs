@@ -4,7 +4,10 @@
 //! Each run is a process of its own: this test binary again, at this test again, with [`HOME`] set.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::os::unix::process::ExitStatusExt;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use rustix::process::Signal;
 
 use super::*;
 use crate::error::Error;
@@ -179,14 +182,15 @@ struct Bench {
 }
 
 impl Bench {
-    fn child(&self, home: &Path, port: u16, trial: Option<Trial>) -> bool {
+    /// The signal that ended it, if one did, and whether it ended well.
+    fn child(&self, home: &Path, port: u16, trial: Trial) -> (Option<i32>, bool) {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", &self.test]).stdin(Stdio::null());
         command.env(HOME, home).env(SOURCE, &self.source).env(PORT, port.to_string());
-        if let Some(Trial { point, how, pass, .. }) = trial {
-            command.env(Failpoint::VARIABLE, format!("{point:?}:{how}:{pass}"));
-        }
-        command.output().unwrap().status.success()
+        let Trial { point, how, pass, .. } = trial;
+        command.env(Failpoint::VARIABLE, format!("{point:?}:{how}:{pass}"));
+        let status = command.output().unwrap().status;
+        (status.signal(), status.success())
     }
 
     /// Runs it, and says what was not as it should be; `None` if the failpoint was not passed.
@@ -199,10 +203,12 @@ impl Bench {
             fs::write(home.path().join("done"), "Init\nSeal\n").unwrap();
         }
         let port = self.port.fetch_add(4, Ordering::Relaxed);
-        let ended_well = self.child(home.path(), port, Some(trial));
+        let (signal, ended_well) = self.child(home.path(), port, trial);
         let failed = fs::read_to_string(home.path().join("failed")).ok();
-        let crashed = !ended_well && failed.is_none();
+        let crashed = signal == Some(Signal::ABORT.as_raw());
         let hit = crashed || failed.is_some();
+        // Neither the failpoint nor a verb: the run itself went wrong.
+        let astray = !ended_well && !crashed;
         let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             check(home.path(), &trial, failed.as_deref(), port);
         }));
@@ -211,6 +217,9 @@ impl Bench {
                 let _ = clone.unprotect();
                 let _ = clone.destroy();
             }
+        }
+        if astray {
+            return Some(Err("the run panicked".to_owned()));
         }
         if !hit {
             return None;
@@ -345,7 +354,7 @@ fn a_verb_that_ends_anywhere_is_done_or_undone() {
         }
     }
     let trials = Mutex::new(trials);
-    let beyond = AtomicBool::new(false);
+    let beyond = Mutex::new(Vec::new());
     let wrong = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -354,11 +363,12 @@ fn a_verb_that_ends_anywhere_is_done_or_undone() {
                     match bench.run(trial) {
                         Some(Ok(())) => (),
                         Some(Err(what)) => wrong.lock().unwrap().push(format!("{trial:?}: {what}")),
+                        None if trial.fresh && trial.pass > 1 => (),
                         None if trial.pass > 1 => {
                             // There are no more passes of this one.
                             let same = |other: &Trial| other.point != trial.point || other.fresh;
                             trials.lock().unwrap().retain(same);
-                            beyond.store(true, Ordering::Relaxed);
+                            beyond.lock().unwrap().push(trial.point);
                         }
                         None => wrong.lock().unwrap().push(format!("{trial:?}: not passed")),
                     }
@@ -368,7 +378,10 @@ fn a_verb_that_ends_anywhere_is_done_or_undone() {
     });
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(beyond.into_inner(), "{PASSES} passes are not enough");
+    let beyond = beyond.into_inner().unwrap();
+    for point in Failpoint::ALL.into_iter().filter(|point| point.is_everywhere()) {
+        assert!(beyond.contains(&point), "{PASSES} passes of {point:?} are not enough");
+    }
 }
 
 /// A stopped cluster with a table to mask and one to leave marks in.
