@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use postgres::{Client, NoTls};
@@ -87,6 +88,8 @@ pub struct PrivateServer {
     launched: Option<Launched>,
     options: ServerOptions,
     socket_dir: PathBuf,
+    /// Held alone while a session begins: see [`PrivateServer::beginnings`].
+    beginnings: Arc<RwLock<()>>,
     /// Where the private directory's path is too long for a socket.
     _short: Option<tempfile::TempDir>,
 }
@@ -129,7 +132,13 @@ impl PrivateServer {
             (short.path().to_path_buf(), Some(short))
         };
 
-        let mut server = PrivateServer { launched: None, options, socket_dir, _short: short };
+        let mut server = PrivateServer {
+            launched: None,
+            options,
+            socket_dir,
+            beginnings: Arc::default(),
+            _short: short,
+        };
         let launched = server.launch()?;
         let cancel = server.options.cancel.clone();
         server.launched.insert(launched).wait_ready(&cancel)?;
@@ -190,6 +199,7 @@ impl PrivateServer {
 
     /// A connection to a database, whatever settings production gave the role or the database.
     pub fn connect_as(&self, database: &str, user: &str) -> Result<Client> {
+        let _alone = self.beginnings.write().unwrap_or_else(PoisonError::into_inner);
         postgres::Config::new()
             .host_path(&self.socket_dir)
             .port(PORT)
@@ -200,6 +210,13 @@ impl PrivateServer {
             .options(&session_options(self.options.binaries.major()))
             .connect(NoTls)
             .map_err(|error| sql_error(format!("connect to database {database}"), &error))
+    }
+
+    /// Shared by those in whose statements no session may begin: one that does belongs to no
+    /// database yet and has a snapshot, for which `VACUUM FULL` carries deleted rows over into the
+    /// new file.
+    pub fn beginnings(&self) -> Arc<RwLock<()>> {
+        Arc::clone(&self.beginnings)
     }
 
     /// The reason behind an error, where the server went down: its own last words.

@@ -1,8 +1,7 @@
 //! Tables whose stored generated columns are computed anew, where the rules allow it.
 //!
-//! An `UPDATE` of the columns that they are over computes them from masked values; `VACUUM FULL`
-//! then writes the rows that are left into new files. The old ones, in which the generated columns
-//! hold originals, are unlinked by the server.
+//! The rewrite has zeroed what they held. An `UPDATE` of the columns that they are over computes
+//! them from masked values; `VACUUM FULL` then writes the rows that are left into new files.
 
 use super::session::Session;
 use crate::cluster::quote_ident;
@@ -22,8 +21,7 @@ pub(super) fn rebuild(session: &mut Session, plan: &DatabasePlan) -> Result<Vec<
         let result = compute(session, relation, relayout);
         result.map_err(|error| refusal(error, plan, relation))?;
         session.run("go on", "SET search_path = pg_catalog")?;
-        let name = quoted(relation);
-        session.run(&format!("rewrite {name}"), &format!("VACUUM FULL {name}"))?;
+        session.compact(&quoted(relation))?;
         rebuilt.push(format!("{}.{}.{}", plan.name, relation.schema, relation.name));
     }
     Ok(rebuilt)

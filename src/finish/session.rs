@@ -1,7 +1,7 @@
 //! A connection to the private server whose statements stop when the caller cancels.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use postgres::types::ToSql;
@@ -20,6 +20,7 @@ pub(super) struct Session {
     client: Client,
     database: String,
     closed: Arc<AtomicBool>,
+    beginnings: Arc<RwLock<()>>,
 }
 
 impl Session {
@@ -27,7 +28,8 @@ impl Session {
         let client = server.connect(database)?;
         let closed = Arc::new(AtomicBool::new(false));
         watch(client.cancel_token(), cancel.clone(), Arc::clone(&closed));
-        Ok(Session { client, database: database.to_owned(), closed })
+        let beginnings = server.beginnings();
+        Ok(Session { client, database: database.to_owned(), closed, beginnings })
     }
 
     /// Runs one statement; the number of rows it changed.
@@ -48,9 +50,11 @@ impl Session {
         result.map_err(|error| sql_error(format!("{action} in database {}", self.database), &error))
     }
 
-    /// Rewrites a catalog, so that old row versions are gone from its pages.
-    pub(super) fn compact(&mut self, catalog: &str) -> Result<()> {
-        self.run(&format!("compact {catalog}"), &format!("VACUUM FULL pg_catalog.{catalog}"))
+    /// Rewrites a table or catalog, of this quoted name, without its old row versions.
+    pub(super) fn compact(&mut self, table: &str) -> Result<()> {
+        let beginnings = Arc::clone(&self.beginnings);
+        let _none = beginnings.read().unwrap_or_else(PoisonError::into_inner);
+        self.run(&format!("compact {table}"), &format!("VACUUM FULL {table}"))
     }
 
     /// Runs a query.

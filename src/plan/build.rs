@@ -225,7 +225,8 @@ fn action(
     relation: &Relation,
     column: &Column,
 ) -> Action {
-    if column.dropped {
+    let computed = scope.computed(assignments, relation);
+    if column.dropped || computed.iter().any(|computed| computed.attnum == column.attnum) {
         return Action::Zero;
     }
     let id = ColumnId { relation: relation.oid, attnum: column.attnum };

@@ -121,7 +121,9 @@ fn stored_generated_columns_are_computed_where_that_is_allowed() {
     assert!(refusals[0].remedy.contains("[databases.d.tables.\"s.t\"]\nallow_relayout = true"));
     let plan = planned(ALLOWED, &catalog);
     let relayout = Relayout { sources: vec!["email".into()], computed: vec![3] };
-    assert_eq!(plan.databases[0].relations[0].relayout, Some(relayout));
+    let planned_table = &plan.databases[0].relations[0];
+    assert_eq!(planned_table.relayout, Some(relayout));
+    assert_eq!(planned_table.attributes[2].action, Action::Zero);
     let kept =
         "[databases.d.tables.\"s.t\"]\nid = \"keep\"\nemail = \"keep\"\nallow_relayout = true";
     assert_eq!(planned(kept, &catalog).databases[0].relations.len(), 0);

@@ -245,7 +245,7 @@ pub enum Action {
     Keep,
     /// They are masked.
     Mask(Box<ColumnMask>),
-    /// The column is dropped: what is left of it is zeroed.
+    /// What is left of them is zeroed: the column is dropped, or computed anew.
     Zero,
 }
 
