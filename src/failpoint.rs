@@ -60,6 +60,12 @@ pub(crate) enum Failpoint {
     CloneDestroying,
     /// Its generations have gone, its directory has not.
     GenerationsGone,
+    /// Recovery: an abandoned staging directory is gone.
+    StagingSwept,
+    /// Recovery: a clone that nobody finished, or half destroyed, is gone.
+    CloneSwept,
+    /// Recovery: a clone's other generations are gone.
+    CloneTidied,
     /// Any record: the new one is beside the old one.
     RecordBeside,
     /// The audit log: the line is there, the record of its head is not.
@@ -79,7 +85,7 @@ pub(crate) enum Failpoint {
 #[cfg(test)]
 impl Failpoint {
     /// All of them.
-    pub(crate) const ALL: [Failpoint; 32] = [
+    pub(crate) const ALL: [Failpoint; 35] = [
         Failpoint::PoolDirectories,
         Failpoint::StagingMade,
         Failpoint::Ingested,
@@ -106,6 +112,9 @@ impl Failpoint {
         Failpoint::GenerationTurned,
         Failpoint::CloneDestroying,
         Failpoint::GenerationsGone,
+        Failpoint::StagingSwept,
+        Failpoint::CloneSwept,
+        Failpoint::CloneTidied,
         Failpoint::RecordBeside,
         Failpoint::LogLine,
         Failpoint::ArchiveBeside,

@@ -8,6 +8,7 @@ use super::lock::Lock;
 use super::thin_clone::{self, ThinClone};
 use super::{Pool, staging, subdirs};
 use crate::error::Result;
+use crate::failpoint::Failpoint;
 
 /// What was put right.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -60,7 +61,10 @@ impl Pool {
     fn recover_staging(&self, report: &mut Recovery) -> Result<()> {
         for (id, dir, _lock) in self.abandoned(self.staging_dir())? {
             match staging::sweep(self.driver.as_ref(), &dir) {
-                Ok(()) => report.staging_removed.push(id),
+                Ok(()) => {
+                    report.staging_removed.push(id);
+                    Failpoint::StagingSwept.reach()?;
+                }
                 Err(error) => report.problems.push(format!("staging {id}: {error}")),
             }
         }
@@ -88,6 +92,7 @@ impl Pool {
                     Some(clone) if clone.is_finished() => {
                         if clone.remove_other_generations()? {
                             report.clones_tidied.push(id.clone());
+                            Failpoint::CloneTidied.reach()?;
                         }
                         if self.driver.attach(&clone.volume())? {
                             report.attached.push(id.clone());
@@ -96,6 +101,7 @@ impl Pool {
                     _ => {
                         thin_clone::sweep(self.driver.as_ref(), &dir)?;
                         report.clones_removed.push(id.clone());
+                        Failpoint::CloneSwept.reach()?;
                     }
                 }
                 Ok(())

@@ -1,5 +1,5 @@
-//! Every failpoint once by a crash and once by an error, and those of records and of the log at every
-//! pass: what is there afterwards is what was before the verb, or what it makes.
+//! Every failpoint by a crash and by an error, those of records and of the log at every pass, and some
+//! in the recovery from another: what is there afterwards is what was before the verb, or what it makes.
 //!
 //! Each run is a process of its own: this test binary again, at this test again, with [`HOME`] set.
 
@@ -170,6 +170,8 @@ struct Trial {
     pass: u32,
     /// From an empty directory on, and not from a prepared pool.
     fresh: bool,
+    /// A crash before this run, which it has to recover from first.
+    after: Option<Failpoint>,
 }
 
 /// What all runs have in common.
@@ -203,6 +205,10 @@ impl Bench {
             fs::write(home.path().join("done"), "Init\nSeal\n").unwrap();
         }
         let port = self.port.fetch_add(4, Ordering::Relaxed);
+        if let Some(point) = trial.after {
+            let before = Trial { point, how: "abort", pass: 1, fresh: trial.fresh, after: None };
+            assert!(self.child(home.path(), port, before).0.is_some(), "{point:?}: no crash");
+        }
         let (signal, ended_well) = self.child(home.path(), port, trial);
         let failed = fs::read_to_string(home.path().join("failed")).ok();
         let crashed = signal == Some(Signal::ABORT.as_raw());
@@ -243,6 +249,11 @@ impl Failpoint {
         matches!(self, Failpoint::RecordBeside | Failpoint::LogLine)
     }
 
+    /// True for those that are passed only when there is something to put right.
+    fn is_of_recovery(self) -> bool {
+        matches!(self, Failpoint::StagingSwept | Failpoint::CloneSwept | Failpoint::CloneTidied)
+    }
+
     /// True if what an error leaves there may wait for the next open.
     fn destroys(self) -> bool {
         matches!(
@@ -274,7 +285,7 @@ fn check(home: &Path, trial: &Trial, failed: Option<&str>, port: u16) {
     let pool = Pool::open(&dir).unwrap();
     let recovered = pool.recovered().clone();
     assert!(recovered.problems.is_empty(), "{recovered:?}");
-    let anywhere = trial.point.destroys() || trial.point.is_everywhere();
+    let anywhere = trial.point.destroys() || trial.point.is_everywhere() || trial.after.is_some();
     assert!(failed.is_none() || anywhere || recovered.is_empty(), "an error left: {recovered:?}");
     assert!(Pool::open(&dir).unwrap().recovered().is_empty(), "recovery is done at once");
     assert_eq!(subdirs(&pool.staging_dir()).unwrap(), Vec::<String>::new());
@@ -342,16 +353,33 @@ fn a_verb_that_ends_anywhere_is_done_or_undone() {
 
     let mut trials = Vec::new();
     for point in Failpoint::ALL {
+        if point.is_of_recovery() {
+            continue;
+        }
         let fresh = point.makes_snapshots();
         let passes = if point.is_everywhere() { PASSES } else { 1 };
-        for pass in (1..=passes).rev() {
-            trials.push(Trial { point, how: "abort", pass, fresh });
+        for how in ["abort", "error"] {
+            for pass in (1..=passes).rev() {
+                trials.push(Trial { point, how, pass, fresh, after: None });
+            }
+            // Those before there is a snapshot.
+            for pass in (1..=6).filter(|_| point.is_everywhere()) {
+                trials.push(Trial { point, how, pass, fresh: true, after: None });
+            }
         }
-        trials.push(Trial { point, how: "error", pass: 1, fresh });
-        // Those before there is a snapshot.
-        for pass in (1..=6).filter(|_| point.is_everywhere()) {
-            trials.push(Trial { point, how: "abort", pass, fresh: true });
-        }
+    }
+    for (after, fresh, point) in [
+        (Failpoint::Finished, true, Failpoint::StagingSwept),
+        (Failpoint::Finished, true, Failpoint::LogLine),
+        (Failpoint::CloneLaunched, false, Failpoint::GenerationsGone),
+        (Failpoint::CloneLaunched, false, Failpoint::CloneSwept),
+        (Failpoint::CloneDestroying, false, Failpoint::GenerationsGone),
+        (Failpoint::CloneDestroying, false, Failpoint::CloneSwept),
+        (Failpoint::GenerationTurned, false, Failpoint::CloneTidied),
+        (Failpoint::SnapshotAway, false, Failpoint::StagingSwept),
+    ] {
+        // By a crash only: an error there is a problem that the recovery tells of, and goes on.
+        trials.push(Trial { point, how: "abort", pass: 1, fresh, after: Some(after) });
     }
     let trials = Mutex::new(trials);
     let beyond = Mutex::new(Vec::new());
@@ -366,9 +394,13 @@ fn a_verb_that_ends_anywhere_is_done_or_undone() {
                         None if trial.fresh && trial.pass > 1 => (),
                         None if trial.pass > 1 => {
                             // There are no more passes of this one.
-                            let same = |other: &Trial| other.point != trial.point || other.fresh;
-                            trials.lock().unwrap().retain(same);
-                            beyond.lock().unwrap().push(trial.point);
+                            let others = |other: &Trial| {
+                                (other.point, other.how) != (trial.point, trial.how)
+                                    || other.fresh
+                                    || other.after.is_some()
+                            };
+                            trials.lock().unwrap().retain(others);
+                            beyond.lock().unwrap().push((trial.point, trial.how));
                         }
                         None => wrong.lock().unwrap().push(format!("{trial:?}: not passed")),
                     }
@@ -380,7 +412,9 @@ fn a_verb_that_ends_anywhere_is_done_or_undone() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     let beyond = beyond.into_inner().unwrap();
     for point in Failpoint::ALL.into_iter().filter(|point| point.is_everywhere()) {
-        assert!(beyond.contains(&point), "{PASSES} passes of {point:?} are not enough");
+        for how in ["abort", "error"] {
+            assert!(beyond.contains(&(point, how)), "{PASSES} passes of {point:?} are not enough");
+        }
     }
 }
 
