@@ -109,6 +109,14 @@ impl Pool {
         by_name.ok_or_else(|| Error::NotFound { what: "snapshot", name: wanted.to_owned() })
     }
 
+    /// Refuses an id that is there already, and a name that a new snapshot can't have.
+    pub(super) fn check_new_snapshot(&self, id: &str, name: &str) -> Result<()> {
+        if self.snapshots_dir().join(id).symlink_metadata().is_ok() {
+            return Err(Error::invalid(format!("snapshot {id} is in the pool already")));
+        }
+        self.check_new_snapshot_name(name)
+    }
+
     /// Refuses a name that a new snapshot can't have, before any work is done for it.
     pub(super) fn check_new_snapshot_name(&self, name: &str) -> Result<()> {
         id::check_name("snapshot", name)?;

@@ -209,10 +209,7 @@ impl Staging {
         let sealed = self.pool.snapshots_dir().join(id);
         // Under the pool's lock to the end: nobody clones what may yet be taken back.
         let guard = self.pool.lock()?;
-        self.pool.check_new_snapshot_name(name)?;
-        if sealed.symlink_metadata().is_ok() {
-            return Err(Error::invalid(format!("snapshot {id} is in the pool already")));
-        }
+        self.pool.check_new_snapshot(id, name)?;
         fs::rename(&self.dir, &sealed).map_err(Error::io("rename", &self.dir))?;
         if let Err(error) = self.settle(&sealed, id, verb, told) {
             let _ = self.driver().detach(&sealed.join("volume"));

@@ -90,9 +90,12 @@ fn an_export_or_import_that_is_killed_leaves_nothing_that_looks_whole() {
         let whole = killed(&other, &["snapshot", "import", path], delay);
         let status = other.json(&["pool", "status"]);
         assert_eq!(status["staging"], 0);
-        assert_eq!(status["snapshots"], u64::from(whole), "after {delay} ms");
+        // The kill may come when the snapshot has its place already.
+        let there = status["snapshots"] == 1;
+        assert!(there || !whole, "after {delay} ms");
         interrupted += usize::from(!whole);
-        if whole {
+        if there {
+            assert_eq!(other.json(&["snapshot", "verify", "monday"])["verified"], true);
             other.json(&["snapshot", "destroy", "monday"]);
         }
     }

@@ -110,11 +110,20 @@ impl<'a> Unpacking<'a> {
     fn run(mut self) -> Result<Manifest> {
         let file = self.file;
         let read = |error| Error::io("read", file)(error);
+        let no_archive = |error| {
+            Error::invalid(format!(
+                "{}: is no archive that `snapshot export` wrote: {error}",
+                file.display()
+            ))
+        };
         let mut archive = std::mem::replace(&mut self.archive, Archive::new(Box::new(io::empty())));
         let mut manifest = None;
         for entry in archive.entries().map_err(read)? {
             self.options.cancel.check()?;
-            let mut entry = entry.map_err(read)?;
+            let mut entry =
+                entry.map_err(
+                    |error| if manifest.is_none() { no_archive(error) } else { read(error) },
+                )?;
             let path = entry.path().map_err(read)?.into_owned();
             self.entry(&mut entry, &path, &mut manifest).map_err(|error| match error {
                 Error::Cancelled => Error::Cancelled,
@@ -203,7 +212,13 @@ impl<'a> Unpacking<'a> {
         let manifest: Option<Manifest> = record::read(&path)?;
         let manifest = manifest.ok_or_else(|| Error::invalid("an empty manifest"))?;
         // It becomes the name of a directory.
-        if id::is_id("s", &manifest.id) { Ok(manifest) } else { Err(Error::invalid("no id")) }
+        if !id::is_id("s", &manifest.id) {
+            return Err(Error::invalid("no id"));
+        }
+        let name = self.options.name.as_deref().unwrap_or(&manifest.name);
+        let (pool, _) = self.staging.place();
+        pool.check_new_snapshot(&manifest.id, name)?;
+        Ok(manifest)
     }
 
     /// Writes a new file, without its stretches of zeros.
