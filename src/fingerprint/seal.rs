@@ -130,7 +130,10 @@ impl<R: Read> SealedReader<R> {
         inner.read_exact(&mut magic)?;
         inner.read_exact(&mut salt)?;
         if magic != *MAGIC {
-            return Err(Error::new(ErrorKind::InvalidData, "these are no sealed fingerprints"));
+            return Err(Error::new(
+                ErrorKind::InvalidData,
+                "these are no sealed fingerprints, or those of another version",
+            ));
         }
         let key = SealKey { salt, key: key.subkey(CONTEXT, &salt) };
         let cipher = key.cipher();

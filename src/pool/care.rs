@@ -1,14 +1,16 @@
 //! What people want of a snapshot or a clone: tags, protection, a lease.
 //!
 //! It changes, and a sealed manifest does not: so it is a record of its own, `care.json`, in the
-//! directory of the snapshot or clone. It is written under the pool's lock.
+//! directory of the snapshot or clone. It is written under the lock under which that is destroyed: the
+//! pool's for a snapshot, its own for a clone. So what is protected is there.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::lock::Lock;
 use super::{Pool, Snapshot, ThinClone, record};
 use crate::error::{Error, Refusal, Result};
 
@@ -91,6 +93,8 @@ pub(super) struct Kept<'a> {
     pub(super) id: &'a str,
     pub(super) name: &'a str,
     pub(super) dir: &'a Path,
+    /// The lock under which it is destroyed.
+    pub(super) lock: PathBuf,
 }
 
 impl Kept<'_> {
@@ -111,9 +115,14 @@ impl Kept<'_> {
     fn change(&self, verb: &str, change: impl FnOnce(&mut Care)) -> Result<Care> {
         let verb = format!("{} {verb}", self.what);
         self.pool.logged(&verb, self.id, || {
-            let _guard = self.pool.lock()?;
+            let gone = || Error::NotFound { what: self.what, name: self.name.to_owned() };
             if !self.dir.is_dir() {
-                return Err(Error::NotFound { what: self.what, name: self.name.to_owned() });
+                return Err(gone());
+            }
+            let _lock = Lock::wait(&self.lock, &format!("{} {}", self.what, self.name))
+                .map_err(|error| if self.dir.is_dir() { error } else { gone() })?;
+            if !self.dir.is_dir() {
+                return Err(gone());
             }
             let mut care = self.care()?;
             change(&mut care);
@@ -152,7 +161,8 @@ impl Kept<'_> {
 impl Snapshot {
     pub(super) fn kept(&self) -> Kept<'_> {
         let (pool, id, name) = (self.pool(), self.id(), self.name());
-        Kept { pool, what: "snapshot", id, name, dir: self.dir() }
+        let lock = pool.dir().join("lock");
+        Kept { pool, what: "snapshot", id, name, dir: self.dir(), lock }
     }
 
     /// Its tags and protection.
@@ -190,7 +200,8 @@ impl Snapshot {
 impl ThinClone {
     pub(super) fn kept(&self) -> Kept<'_> {
         let (pool, id, name) = (&self.pool, self.id(), self.name());
-        Kept { pool, what: "clone", id, name, dir: &self.dir }
+        let lock = self.dir.join("lock");
+        Kept { pool, what: "clone", id, name, dir: &self.dir, lock }
     }
 
     /// Its protection and lease.

@@ -11,8 +11,8 @@ use std::process::Command;
 
 use walkdir::WalkDir;
 
-use super::tree::{self, remove_tree, walk_error};
-use super::{Blocks, Capabilities, Driver, DriverKind, Frozen, Ingested, Root, Watch};
+use super::tree::{remove_tree, walk_error};
+use super::{Capabilities, Driver, DriverKind, Frozen, Watch};
 use crate::error::{Error, Result};
 
 /// Snapshots of subvolumes.
@@ -45,17 +45,6 @@ impl Driver for Btrfs {
         subvolume("create", &[], &[volume])?;
         fs::set_permissions(volume, fs::Permissions::from_mode(0o711))
             .map_err(Error::io("chmod", volume))
-    }
-
-    fn ingest(
-        &self,
-        roots: &[Root],
-        volume: &Path,
-        blocks: Blocks,
-        watch: &Watch<'_>,
-    ) -> Result<Ingested> {
-        self.create_volume(volume)?;
-        tree::ingest(roots, volume, self.kind(), blocks, watch)
     }
 
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {

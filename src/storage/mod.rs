@@ -251,6 +251,7 @@ pub trait Driver: Send + Sync + fmt::Debug {
         blocks: Blocks,
         watch: &Watch<'_>,
     ) -> Result<Ingested> {
+        self.create_volume(volume)?;
         tree::ingest(roots, volume, self.kind(), blocks, watch)
     }
 

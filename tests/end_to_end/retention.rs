@@ -79,6 +79,31 @@ fn protection_holds_until_it_ends() {
 }
 
 #[test]
+fn what_was_said_to_be_protected_is_there() {
+    let sandbox = Sandbox::new();
+    let pool = snapshots(&sandbox, &["monday"]);
+    for number in 0..8 {
+        pool.clone_of("monday", &["--name", "alice"]);
+        let (protected, destroyed) = std::thread::scope(|scope| {
+            let destroy = scope.spawn(|| pool.run(&["clone", "destroy", "alice"]).code());
+            // At another moment of the other each time.
+            std::thread::sleep(Duration::from_millis(number * 4));
+            (pool.run(&["clone", "protect", "alice"]).code(), destroy.join().unwrap())
+        });
+        let there = pool.ids("clone").len() == 1;
+        match (protected, destroyed) {
+            (0, 3) => assert!(there, "protected, and gone"),
+            (4, 0) => assert!(!there, "destroyed, and there"),
+            other => panic!("protect and destroy ended with {other:?}"),
+        }
+        if there {
+            pool.json(&["clone", "unprotect", "alice"]);
+            pool.json(&["clone", "destroy", "alice"]);
+        }
+    }
+}
+
+#[test]
 fn collection_takes_what_may_go_and_says_why_the_rest_stays() {
     let sandbox = Sandbox::new();
     let pool = snapshots(&sandbox, &["cloned", "old", "kept", "newest"]);

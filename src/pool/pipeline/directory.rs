@@ -92,6 +92,8 @@ pub(super) fn ingest(
     views.check()?;
     let seen = |path: &Path| frozen.view_of(path).unwrap_or_else(|| path.to_path_buf());
     copy(path, seen, major, staging, options, manifest)?;
+    // A server may have come meanwhile.
+    views.check()?;
     manifest.extra.insert("frozen".to_owned(), true.into());
     staging.driver().destroy(&frozen.at)
 }

@@ -121,7 +121,7 @@ pub(crate) enum SnapshotVerb {
         /// Id or name.
         id: String,
         /// A key, or a key with a value.
-        #[arg(value_name = "KEY[=VALUE]")]
+        #[arg(value_name = "KEY[=VALUE]", required_unless_present = "remove")]
         tags: Vec<String>,
         /// Remove the tag of this key.
         #[arg(long, value_name = "KEY")]
