@@ -41,7 +41,7 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::sandbox::Confinement;
 use crate::error::{Error, Result};
 use crate::failpoint::Failpoint;
-use crate::storage::{Capabilities, Driver, DriverChoice, DriverKind, Probe, Usage, probe};
+use crate::storage::{Capabilities, Driver, DriverChoice, DriverKind, Probe, TRIAL, Usage, probe};
 use audit_log::{AuditLog, Told};
 use lock::Lock;
 
@@ -109,10 +109,11 @@ pub struct PoolStatus {
 impl Pool {
     /// Makes a pool of an empty or missing directory; tries drivers there and says how that went.
     pub fn init(dir: &Path, choice: DriverChoice) -> Result<(Pool, Probe)> {
-        let path = dir.join("pool.json");
-        if path.exists() {
-            return Err(Error::invalid(format!("{}: is a pool already", dir.display())));
-        }
+        let check_new = || match dir.join("pool.json").exists() {
+            true => Err(Error::invalid(format!("{}: is a pool already", dir.display()))),
+            false => Ok(()),
+        };
+        check_new()?;
         let existed = dir.exists();
         make_dir(dir)?;
         if existed && !is_vacant(dir)? {
@@ -121,9 +122,11 @@ impl Pool {
                 dir.display()
             )));
         }
-        let dir = dir.canonicalize().map_err(Error::io("open", dir))?;
-        let probe = probe(&dir, choice)?;
+        let dir = &dir.canonicalize().map_err(Error::io("open", dir))?;
         let _lock = Lock::wait(&dir.join("lock"), "the pool")?;
+        // Another may have been faster.
+        check_new()?;
+        let probe = probe(dir, choice)?;
         for name in ["snapshots", "staging", "clones"] {
             make_dir(&dir.join(name))?;
         }
@@ -132,7 +135,7 @@ impl Pool {
         // Last: a directory without it is no pool.
         record::write(&dir.join("pool.json"), &record)?;
         let driver: Arc<dyn Driver> = Arc::from(record.driver.driver());
-        let pool = Pool { dir, id: record.id, driver, recovered: Recovery::default() };
+        let pool = Pool { dir: dir.clone(), id: record.id, driver, recovered: Recovery::default() };
         pool.audit("pool init", &pool.id, &[("driver", pool.driver.kind().name())])?;
         Ok((pool, probe))
     }
@@ -315,7 +318,8 @@ fn is_vacant(dir: &Path) -> Result<bool> {
             Some("snapshots" | "staging" | "clones") => {
                 fs::read_dir(entry.path()).is_ok_and(|mut inside| inside.next().is_none())
             }
-            _ => false,
+            Some(name) => name.starts_with(TRIAL),
+            None => false,
         };
         if !vacant {
             return Ok(false);

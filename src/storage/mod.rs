@@ -25,6 +25,7 @@ use crate::progress::Cancel;
 pub use btrfs::Btrfs;
 pub use copy::Copy;
 pub use overlay::Overlay;
+pub(crate) use probe::TRIAL;
 pub use probe::{Probe, Tried, probe};
 pub use reflink::Reflink;
 pub use sync::{fsync_dir, sync_volume};

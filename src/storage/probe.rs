@@ -4,9 +4,12 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use super::{DriverChoice, DriverKind, Watch};
+use super::{Btrfs, Driver, DriverChoice, DriverKind, Overlay, Watch};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
+
+/// How the names of directories begin in which drivers are tried.
+pub(crate) const TRIAL: &str = ".thinveil-probe-";
 
 /// One driver's trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,12 +31,14 @@ pub struct Probe {
 
 /// Tries drivers in `dir`, thinnest first, until one works; or the one asked for alone.
 ///
-/// Leaves nothing behind.
+/// Leaves nothing behind. What trials left that were cut short goes before; nobody else may try there
+/// now.
 pub fn probe(dir: &Path, choice: DriverChoice) -> Result<Probe> {
     let kinds: &[DriverKind] = match &choice {
         DriverChoice::Auto => &DriverKind::ALL,
         DriverChoice::Only(kind) => std::slice::from_ref(kind),
     };
+    sweep(dir)?;
     let mut tried = Vec::new();
     for &kind in kinds {
         let why_not = attempt(dir, kind).err();
@@ -54,13 +59,30 @@ pub fn probe(dir: &Path, choice: DriverChoice) -> Result<Probe> {
     )))
 }
 
+/// Removes what a trial left behind, of whatever driver.
+fn sweep(dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
+        let home = entry.map_err(Error::io("read", dir))?;
+        if !home.file_name().to_string_lossy().starts_with(TRIAL) {
+            continue;
+        }
+        let home = home.path();
+        for volume in [home.join("to/volume"), home.join("from/volume")] {
+            Overlay.detach(&volume)?;
+            Btrfs.destroy(&volume)?;
+        }
+        fs::remove_dir_all(&home).map_err(Error::io("remove", &home))?;
+    }
+    Ok(())
+}
+
 /// A volume with one file, a clone of it, a write to the clone.
 fn attempt(dir: &Path, kind: DriverKind) -> Result<()> {
     const BEFORE: &[u8] = &[b'a'; 8192];
     const AFTER: &[u8] = &[b'b'; 8192];
 
     let home = tempfile::Builder::new()
-        .prefix(".probe-")
+        .prefix(TRIAL)
         .tempdir_in(dir)
         .map_err(Error::io("create a directory in", dir))?;
     let (from, to) = (home.path().join("from/volume"), home.path().join("to/volume"));
