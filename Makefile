@@ -83,6 +83,14 @@ test-matrix: ## run the end-to-end tests on PostgreSQL 13 to 18, servers from np
 	done; \
 	if [[ -n "$$failed" ]]; then echo "failed on:$$failed" >&2; exit 1; fi
 
+# Failpoints, random kills, power failures, writes that fail, a full disk, sequences of verbs.
+TORTURES := failpoints:: random_runs:: disk_faults:: crashes::
+
+.PHONY: torture
+torture: ## crash the pool in every way, at most an hour (`make test` does some of it)
+	@tools/install-prerequisites --tests
+	THINVEIL_TORTURE=1 RUST_BACKTRACE=0 cargo test --package thinveil --lib -- --nocapture $(TORTURES)
+
 .PHONY: lint
 lint: prerequisites $(CARGO_DENY) ## formatting, clippy, documentation, tidy, licences
 	cargo fmt --all --check

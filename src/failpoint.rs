@@ -1,5 +1,5 @@
 //! Places at which tests end a verb, by a crash or by an error: after every step that something else
-//! may see.
+//! may see. And what they have it forget.
 //!
 //! Outside of this crate's own tests there are none; every look here is a constant.
 
@@ -157,5 +157,36 @@ impl Failpoint {
     #[inline]
     pub(crate) fn reach(self) -> Result<()> {
         Ok(())
+    }
+}
+
+/// What a test's process forgets, so that it is seen to be missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Omission {
+    /// To flush the file system that holds a volume.
+    Volume,
+    /// To flush a record before it takes the old one's place.
+    Record,
+    /// To note that a clone is not finished, until it is.
+    Unfinished,
+}
+
+#[cfg(test)]
+impl Omission {
+    /// The environment variable that names one.
+    pub(crate) const VARIABLE: &str = "THINVEIL_TEST_OMISSION";
+
+    /// True in a process that is to forget this.
+    pub(crate) fn is_made(self) -> bool {
+        std::env::var(Omission::VARIABLE).is_ok_and(|name| name == format!("{self:?}"))
+    }
+}
+
+#[cfg(not(test))]
+impl Omission {
+    /// Nothing is forgotten.
+    #[inline]
+    pub(crate) fn is_made(self) -> bool {
+        false
     }
 }

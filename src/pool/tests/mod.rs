@@ -1,10 +1,14 @@
 //! Pools with real clusters, servers and mounts. Needs root and PostgreSQL 15.
 
 mod crashes;
+mod disk_faults;
 mod failpoints;
 mod lifecycle;
+mod random_runs;
+mod recorded_disk;
 mod requests;
 mod shuffles;
+mod verbs;
 
 use std::fs;
 use std::path::{Path, PathBuf};

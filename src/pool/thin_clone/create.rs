@@ -16,7 +16,7 @@ use crate::cluster::sandbox::Owner;
 use crate::cluster::server::{neutralize, session_options};
 use crate::cluster::{SingleUser, sql_error};
 use crate::error::{Error, Result};
-use crate::failpoint::Failpoint;
+use crate::failpoint::{Failpoint, Omission};
 use crate::pool::lock::Lock;
 use crate::pool::{Manifest, Pool, Snapshot, id, make_dir, record};
 use crate::progress::Cancel;
@@ -120,7 +120,10 @@ impl Pool {
             id,
             name,
             snapshot: manifest.id.clone(),
-            phase: Phase::Creating,
+            phase: match Omission::Unfinished.is_made() {
+                true => Phase::Finished,
+                false => Phase::Creating,
+            },
             generation: 1,
             major: manifest.major,
             port,
