@@ -531,6 +531,21 @@ tv_status tv_snapshot_create(const tv_pool *pool,
                              char **json);
 
 /**
+ * Makes a snapshot of what a clone (its id or name) holds now, and says what came out (`snapshot` in
+ * docs/json). With the `key` that masked the clone's snapshot, every original is searched for; it
+ * may be NULL. The clone goes on; a failure, a refusal or a cancellation leaves no snapshot. Free
+ * `json` with `tv_string_free`.
+ *
+ * # Safety
+ * As for `tv_snapshot_create`.
+ */
+tv_status tv_snapshot_of_clone(const tv_pool *pool,
+                               const char *clone,
+                               const tv_key *key,
+                               const tv_snapshot_options *options,
+                               char **json);
+
+/**
  * Every snapshot, oldest first: an array of `snapshot`. Free it with `tv_string_free`.
  *
  * # Safety
@@ -661,6 +676,20 @@ tv_status tv_clone_reset(const tv_pool *pool,
                          const char *password,
                          const tv_cancel *cancel,
                          char **json);
+
+/**
+ * Takes a clone to another snapshot (its id or name) of the same major version, as
+ * `tv_clone_reset` takes it back to its own: from then on it is a clone of that.
+ *
+ * # Safety
+ * As for `tv_clone_reset`; `snapshot` is a string.
+ */
+tv_status tv_clone_reset_to(const tv_pool *pool,
+                            const char *id,
+                            const char *snapshot,
+                            const char *password,
+                            const tv_cancel *cancel,
+                            char **json);
 
 /**
  * Stops and removes a clone.

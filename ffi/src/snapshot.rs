@@ -106,6 +106,32 @@ pub unsafe extern "C" fn tv_snapshot_create(
     })
 }
 
+/// Makes a snapshot of what a clone (its id or name) holds now, and says what came out (`snapshot` in
+/// docs/json). With the `key` that masked the clone's snapshot, every original is searched for; it
+/// may be NULL. The clone goes on; a failure, a refusal or a cancellation leaves no snapshot. Free
+/// `json` with `tv_string_free`.
+///
+/// # Safety
+/// As for `tv_snapshot_create`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tv_snapshot_of_clone(
+    pool: *const tv_pool,
+    clone: *const c_char,
+    key: *const tv_key,
+    options: *const tv_snapshot_options,
+    json: *mut *mut c_char,
+) -> tv_status {
+    // SAFETY: the caller's promises.
+    call(|| unsafe {
+        let clone = text(clone, "clone")?;
+        let options = snapshot_options(options)?;
+        let out = Out::new(json, "json")?;
+        let (pool, key) = (handle::get(pool)?, handle::get_optional(key)?);
+        let snapshot = pool.snapshot_of_clone(clone, key.as_deref(), options)?;
+        give_json(out, snapshot.manifest())
+    })
+}
+
 /// Every snapshot, oldest first: an array of `snapshot`. Free it with `tv_string_free`.
 ///
 /// # Safety

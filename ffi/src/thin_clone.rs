@@ -246,6 +246,29 @@ pub unsafe extern "C" fn tv_clone_reset(
     })
 }
 
+/// Takes a clone to another snapshot (its id or name) of the same major version, as
+/// `tv_clone_reset` takes it back to its own: from then on it is a clone of that.
+///
+/// # Safety
+/// As for `tv_clone_reset`; `snapshot` is a string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn tv_clone_reset_to(
+    pool: *const tv_pool,
+    id: *const c_char,
+    snapshot: *const c_char,
+    password: *const c_char,
+    cancel: *const tv_cancel,
+    json: *mut *mut c_char,
+) -> tv_status {
+    // SAFETY: the caller's promises.
+    call(|| unsafe {
+        let snapshot = text(snapshot, "snapshot")?;
+        let password = secret(password, "password")?;
+        let cancel = handle::get_optional(cancel)?.unwrap_or_else(Cancel::new);
+        with_clone(pool, id, json, |clone| Ok(clone.reset_to(snapshot, password, &cancel)?))
+    })
+}
+
 /// Stops and removes a clone.
 ///
 /// # Safety

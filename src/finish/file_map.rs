@@ -8,7 +8,7 @@ use crate::cluster::catalog::{ClusterInfo, DatabaseInfo};
 use crate::cluster::{FileAttribute, FileMap, FileOwner};
 use crate::error::{Error, Result};
 use crate::ids::Oid;
-use crate::plan::{Action, DatabasePlan, MaskPlan};
+use crate::plan::{DatabasePlan, MaskPlan};
 
 /// Enters the relations of one database, and the shared ones.
 pub(super) fn read(
@@ -20,7 +20,11 @@ pub(super) fn read(
     let planned = plan.databases.iter().find(|database| database.oid == info.oid);
     let accepted: &[String] =
         planned.map(|database| database.accepted_columns.as_slice()).unwrap_or_default();
-    let moved = moved_columns(planned);
+    let moved: HashSet<(u32, i16)> = planned
+        .into_iter()
+        .flat_map(DatabasePlan::moved_columns)
+        .map(|(relation, attnum, _)| (relation.oid.0, attnum))
+        .collect();
     let mut attributes: HashMap<u32, Vec<FileAttribute>> = HashMap::new();
     let rows = session.query(
         "read the layout of relations",
@@ -75,22 +79,6 @@ pub(super) fn read(
     }
     files.cover("global".into());
     Ok(())
-}
-
-/// Columns with masked values, or such as derive from them, of tables that are no longer in the
-/// files that the plan names: what the audit finds in them may be there by chance.
-fn moved_columns(plan: Option<&DatabasePlan>) -> HashSet<(u32, i16)> {
-    let relations = plan.iter().flat_map(|plan| &plan.relations);
-    let moved = relations.filter(|relation| relation.relayout.is_some());
-    let columns = moved.flat_map(|relation| {
-        let attributes = (1i16..).zip(&relation.attributes);
-        let masked = attributes.filter(|(attnum, attribute)| {
-            matches!(attribute.action, Action::Mask(_)) && !attribute.is_shuffled()
-                || relation.is_computed(*attnum)
-        });
-        masked.map(|(attnum, _)| (relation.oid.0, attnum))
-    });
-    columns.collect()
 }
 
 /// Enters the directories of databases, in every tablespace.

@@ -22,7 +22,7 @@ pub struct MaskPlan {
 }
 
 /// What will be done to one database.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DatabasePlan {
     /// `pg_database.oid`.
     pub oid: Oid,
@@ -68,6 +68,24 @@ pub struct QuasiIdentifiers {
 }
 
 impl DatabasePlan {
+    /// Columns with masked values, or such as derive from them, of tables that are no longer in the
+    /// files that the plan names once they are finished: what the audit finds in them may be there by
+    /// chance. With their `attnum`.
+    pub(crate) fn moved_columns(
+        &self,
+    ) -> impl Iterator<Item = (&RelationPlan, i16, &AttributePlan)> {
+        let moved = self.relations.iter().filter(|relation| relation.relayout.is_some());
+        moved.flat_map(|relation| {
+            let attributes = (1i16..).zip(&relation.attributes);
+            attributes
+                .filter(|(attnum, attribute)| {
+                    matches!(attribute.action, Action::Mask(_)) && !attribute.is_shuffled()
+                        || relation.is_computed(*attnum)
+                })
+                .map(move |(attnum, attribute)| (relation, attnum, attribute))
+        })
+    }
+
     /// Masked columns, each partition's counted by itself.
     pub fn masked_columns(&self) -> usize {
         let attributes = self.relations.iter().flat_map(|relation| &relation.attributes);

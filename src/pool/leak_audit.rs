@@ -16,16 +16,17 @@ use crate::progress::{Cancel, Progress};
 /// What the fingerprints of a snapshot's originals and output are in, beside its volume.
 pub(super) const SEALED: &str = "fingerprints.sealed";
 
-/// What an audit needs besides fingerprints.
+/// What an audit needs besides fingerprints, to be sealed.
 #[derive(Serialize)]
-struct Context<'a> {
+struct ContextOf<'a> {
     plan: &'a MaskPlan,
     files: &'a FileMap,
 }
 
+/// What an audit needs besides fingerprints.
 #[derive(Deserialize)]
-struct OwnedContext {
-    plan: MaskPlan,
+pub(super) struct Context {
+    pub(super) plan: MaskPlan,
     files: FileMap,
 }
 
@@ -37,12 +38,40 @@ pub(super) fn seal(
     plan: &MaskPlan,
     files: &FileMap,
 ) -> Result<()> {
-    let context = serde_json::to_value(Context { plan, files })
+    let context = serde_json::to_value(ContextOf { plan, files })
         .map_err(|error| Error::invalid(format!("the plan: {error}")))?;
     fingerprints.seal(&volume.with_file_name(SEALED), key, context)
 }
 
 impl Snapshot {
+    /// All that an audit needs, but for what does not fit into memory, which is in `scratch`.
+    pub(super) fn unseal(&self, key: &MaskKey, scratch: &Path) -> Result<(Gathered, Context)> {
+        if !self.sealed().exists() {
+            let why = match self.manifest().lineage {
+                Some(_) => "it was made of a clone, without a key",
+                None => "its key was ephemeral",
+            };
+            return Err(Error::invalid(format!(
+                "snapshot {} can't be audited: {why}, so that nothing was kept of its originals' \
+                 fingerprints",
+                self.name()
+            )));
+        }
+        let key_id = key.id().0;
+        if key_id != self.manifest().key_id {
+            return Err(Error::invalid(format!(
+                "key {key_id} did not mask snapshot {}: {} did",
+                self.name(),
+                self.manifest().key_id
+            )));
+        }
+        let (fingerprints, context) =
+            Gathered::unseal(&self.sealed(), key, scratch, Limits::default())?;
+        let context = Context::deserialize(context)
+            .map_err(|error| Error::invalid(format!("what was sealed: {error}")))?;
+        Ok((fingerprints, context))
+    }
+
     fn sealed(&self) -> PathBuf {
         self.dir().join(SEALED)
     }
@@ -59,27 +88,9 @@ impl Snapshot {
         cancel: &Cancel,
         progress: &dyn Progress,
     ) -> Result<AuditReport> {
-        if !self.sealed().exists() {
-            return Err(Error::invalid(format!(
-                "snapshot {} can't be audited again: its key was ephemeral, so that nothing was \
-                 kept of its originals' fingerprints",
-                self.name()
-            )));
-        }
-        let key_id = key.id().0;
-        if key_id != self.manifest().key_id {
-            return Err(Error::invalid(format!(
-                "key {key_id} did not mask snapshot {}: {} did",
-                self.name(),
-                self.manifest().key_id
-            )));
-        }
         // Whatever does not fit into memory goes with this.
         let staging = self.pool().new_staging()?;
-        let (fingerprints, context) =
-            Gathered::unseal(&self.sealed(), key, &staging.scratch_dir(), Limits::default())?;
-        let context = OwnedContext::deserialize(context)
-            .map_err(|error| Error::invalid(format!("what was sealed: {error}")))?;
+        let (fingerprints, context) = self.unseal(key, &staging.scratch_dir())?;
         let job = AuditJob {
             volume: &self.volume(),
             plan: &context.plan,

@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::ThinClone;
 use crate::ids::PgMajor;
 use crate::storage::DriverKind;
 
@@ -73,6 +74,9 @@ pub struct Manifest {
     /// The superuser that `initdb` made.
     #[serde(default)]
     pub superuser: String,
+    /// What it was made of, if that was a clone: its data were masked before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
     /// Whatever else is worth keeping.
     #[serde(flatten)]
     pub extra: serde_json::Map<String, serde_json::Value>,
@@ -107,6 +111,7 @@ impl Manifest {
             planner_settings: BTreeMap::new(),
             allow_preload: Vec::new(),
             superuser: String::new(),
+            lineage: None,
             extra: serde_json::Map::new(),
         }
     }
@@ -119,6 +124,54 @@ impl Manifest {
         match self.extra.get(key) {
             Some(value) => T::deserialize(value),
             None => Ok(T::default()),
+        }
+    }
+}
+
+/// Where a snapshot comes from that was made of a clone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lineage {
+    /// The clone's id.
+    pub clone: String,
+    /// The clone's name then.
+    pub clone_name: String,
+    /// The snapshot that the clone was made of, what that was made of, and so on to the one that was
+    /// masked.
+    pub ancestors: Vec<Ancestor>,
+}
+
+impl Lineage {
+    /// Of a snapshot made of a clone of this one.
+    pub(super) fn of(clone: &ThinClone, parent: &Manifest) -> Lineage {
+        let before = parent.lineage.iter().flat_map(|lineage| lineage.ancestors.clone());
+        Lineage {
+            clone: clone.id().to_owned(),
+            clone_name: clone.name().to_owned(),
+            ancestors: std::iter::once(Ancestor::of(parent)).chain(before).collect(),
+        }
+    }
+}
+
+/// A snapshot that another descends from, as its manifest had it. It may be gone by now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ancestor {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// When it was sealed.
+    pub created_at: Timestamp,
+    /// The hash of its content.
+    pub content_hash: String,
+}
+
+impl Ancestor {
+    fn of(manifest: &Manifest) -> Ancestor {
+        Ancestor {
+            id: manifest.id.clone(),
+            name: manifest.name.clone(),
+            created_at: manifest.created_at,
+            content_hash: manifest.content_hash.clone(),
         }
     }
 }

@@ -17,6 +17,7 @@ mod audit_log;
 mod care;
 mod evidence;
 mod id;
+mod image;
 mod leak_audit;
 mod lock;
 mod manifest;
@@ -30,6 +31,7 @@ mod staging;
 #[cfg(test)]
 mod tests;
 mod thin_clone;
+mod tree;
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
@@ -50,7 +52,7 @@ pub use archive::{Exported, MoveOptions};
 pub use audit_log::{Anchor, AuditEntry, Pruned, Retention, Verified};
 pub use care::Care;
 pub use evidence::{ContentCheck, PublicKey, SignatureState, SigningKey, Verification};
-pub use manifest::{Manifest, StageTimes};
+pub use manifest::{Ancestor, Lineage, Manifest, StageTimes};
 pub(crate) use pipeline::inspect_directory;
 pub use pipeline::{Audited, Finished, Planned, Rewritten, SnapshotOptions, Source, Staged};
 pub use recover::Recovery;
@@ -58,6 +60,7 @@ pub use retention::{GcItem, GcPolicy, GcReport};
 pub use snapshot::{Destroyed, Snapshot};
 pub(crate) use staging::Staging;
 pub use thin_clone::{CloneRequest, CloneState, CloneView, Created, PortRange, ThinClone};
+pub use tree::{Branch, Twig};
 
 /// The format of a pool directory.
 const VERSION: u32 = 1;
@@ -116,11 +119,8 @@ impl Pool {
         check_new()?;
         let existed = dir.exists();
         make_dir(dir)?;
-        if existed && !is_vacant(dir)? {
-            return Err(Error::invalid(format!(
-                "{}: is not empty; a pool wants a directory of its own",
-                dir.display()
-            )));
+        if existed {
+            check_vacant(dir)?;
         }
         let dir = &dir.canonicalize().map_err(Error::io("open", dir))?;
         let _lock = Lock::wait(&dir.join("lock"), "the pool")?;
@@ -143,6 +143,7 @@ impl Pool {
     /// Opens a pool, and puts right what crashes left (see [`Pool::recover`]).
     pub fn open(dir: &Path) -> Result<Pool> {
         let path = dir.join("pool.json");
+        let mounted = image::mount(dir)?;
         let record: PoolRecord = match record::read(&path)? {
             Some(record) => record,
             None => {
@@ -160,6 +161,9 @@ impl Pool {
         let driver: Arc<dyn Driver> = Arc::from(record.driver.driver());
         let mut pool = Pool { dir, id: record.id, driver, recovered: Recovery::default() };
         pool.recovered = pool.recover()?;
+        if mounted {
+            pool.recovered.attached.insert(0, image::NAME.to_owned());
+        }
         Ok(pool)
     }
 
@@ -308,13 +312,26 @@ fn make_dir(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a directory that can't become a pool.
+fn check_vacant(dir: &Path) -> Result<()> {
+    if is_vacant(dir)? {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{}: is not empty; a pool wants a directory of its own",
+        dir.display()
+    )))
+}
+
 /// True for an empty directory, and for one in which the making of a pool was cut short.
 fn is_vacant(dir: &Path) -> Result<bool> {
     for entry in fs::read_dir(dir).map_err(Error::io("read", dir))? {
         let entry = entry.map_err(Error::io("read", dir))?;
         let vacant = match entry.file_name().to_str() {
             Some("lost+found") => true,
-            Some("lock" | "pool.json.new") => entry.file_type().is_ok_and(|kind| kind.is_file()),
+            Some("lock" | "pool.json.new" | image::PART) => {
+                entry.file_type().is_ok_and(|kind| kind.is_file())
+            }
             Some("snapshots" | "staging" | "clones") => {
                 fs::read_dir(entry.path()).is_ok_and(|mut inside| inside.next().is_none())
             }

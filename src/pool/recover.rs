@@ -89,8 +89,8 @@ impl Pool {
         for (id, dir, _lock) in self.abandoned(self.clones_dir())? {
             let mut put_right = || -> Result<()> {
                 match ThinClone::read(self, &dir)? {
-                    Some(clone) if clone.is_finished() => {
-                        if clone.remove_other_generations()? {
+                    Some(mut clone) if clone.is_finished() => {
+                        if clone.tidy()? {
                             report.clones_tidied.push(id.clone());
                             Failpoint::CloneTidied.reach()?;
                         }

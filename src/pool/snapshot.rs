@@ -170,8 +170,7 @@ impl Pool {
             let _guard = self.lock()?;
             let snapshot = self.snapshot(wanted)?;
             snapshot.kept().check_unprotected()?;
-            let clones = self.clones_of(&snapshot)?;
-            let clones: Vec<&str> = clones.iter().map(ThinClone::name).collect();
+            let clones = self.clones_that_need(snapshot.id())?;
             if !clones.is_empty() {
                 return Err(Error::Busy {
                     what: format!(

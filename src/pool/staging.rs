@@ -12,7 +12,7 @@ use crate::cluster::{end_all, find_postmaster};
 use crate::error::{Error, Result};
 use crate::failpoint::Failpoint;
 use crate::progress::Cancel;
-use crate::storage::{Driver, fsync_dir, sync_volume};
+use crate::storage::{Driver, Writes, fsync_dir};
 
 /// A staging volume. Dropping it destroys it, with whatever server still runs on it.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Staging {
     pool: Pool,
     id: String,
     dir: PathBuf,
+    /// All that is written for it.
+    writes: Writes,
     sealed: bool,
     _lock: Lock,
 }
@@ -33,7 +35,8 @@ impl Pool {
         make_dir(&dir)?;
         let lock = Lock::wait(&dir.join("lock"), "the staging volume")?;
         drop(guard);
-        let staging = Staging { pool: self.clone(), id, dir, sealed: false, _lock: lock };
+        let writes = Writes::from_now(&dir)?;
+        let staging = Staging { pool: self.clone(), id, dir, writes, sealed: false, _lock: lock };
         Failpoint::StagingMade.reach()?;
         Ok(staging)
     }
@@ -119,7 +122,7 @@ impl Staging {
         }
         let driver = Arc::clone(&self.pool.driver);
         let volume = self.volume();
-        sync_volume(&volume)?;
+        self.writes.flush()?;
         let content = Content::of_volume(&volume, cancel)?;
         let files = content.to_text();
         manifest.masked_bytes = content.bytes;
@@ -140,8 +143,7 @@ impl Staging {
         if let Some(key) = key {
             evidence::sign(&self.dir, key)?;
         }
-        // After a detach, what lies below the volume is in this file system.
-        sync_volume(&self.dir)?;
+        self.writes.flush()?;
         Failpoint::SealRecorded.reach()?;
 
         let told = [
@@ -183,10 +185,10 @@ impl Staging {
         if let Some(name) = name {
             super::Care::write_name(&self.dir, name)?;
         }
-        sync_volume(&volume)?;
+        self.writes.flush()?;
         self.driver().detach(&volume)?;
         self.driver().seal(&volume)?;
-        sync_volume(&self.dir)?;
+        self.writes.flush()?;
         let told = [
             ("file", file),
             ("name", name.unwrap_or(&manifest.name)),

@@ -28,7 +28,7 @@ pub use overlay::Overlay;
 pub(crate) use probe::TRIAL;
 pub use probe::{Probe, Tried, probe};
 pub use reflink::Reflink;
-pub use sync::{fsync_dir, sync_volume};
+pub use sync::{Writes, fsync_dir};
 #[cfg(feature = "archive")]
 pub(crate) use tree::stays_inside as link_stays_inside;
 
@@ -130,7 +130,8 @@ pub struct Capabilities {
     /// A clone is there in one step, and takes no longer for more files. Otherwise a crash leaves
     /// part of one.
     pub atomic: bool,
-    /// A file becomes the clone's own as a whole when it is first opened for writing.
+    /// A file becomes the clone's own as a whole when it is first opened for writing, and a branch
+    /// shares nothing with what it was made of.
     pub copies_whole_files: bool,
     /// [`Driver::freeze`] can take a source as it is at one moment.
     pub freezes: bool,
@@ -222,7 +223,7 @@ pub fn copy_file(from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {
 /// A way to make, share and remove volumes.
 ///
 /// After a crash in the middle of any method, [`Driver::destroy`] on that volume removes what there
-/// is of it; nothing else is touched. No method syncs: [`sync_volume`] does.
+/// is of it; nothing else is touched. No method syncs: [`Writes::flush`] does.
 ///
 /// Methods that are provided are those of volumes that are plain directories.
 pub trait Driver: Send + Sync + fmt::Debug {
@@ -261,6 +262,15 @@ pub trait Driver: Send + Sync + fmt::Debug {
     ///
     /// Success: `to` is attached and equal to `from`. Failure: `to` may be there in part.
     fn clone_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()>;
+
+    /// Makes `to`, which must not exist, a writable copy of `from` that stays what it is whatever
+    /// becomes of `from`. Nobody may write to `from` meanwhile, unless the driver is atomic
+    /// ([`Capabilities::atomic`]).
+    ///
+    /// Success and failure as with [`Driver::clone_volume`].
+    fn branch_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {
+        self.clone_volume(from, to, watch)
+    }
 
     /// A view at `to`, which must not exist, of what `directory` holds at this moment, while others
     /// may write there.

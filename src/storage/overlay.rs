@@ -14,6 +14,8 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 
+use super::file::Method;
+use super::reflink::clone_tree;
 use super::tree::remove_tree;
 use super::usage::allocated;
 use super::{Capabilities, Driver, DriverKind, Usage, Watch};
@@ -66,6 +68,11 @@ impl Driver for Overlay {
         fs::write(side.join(LAYERS), lines).map_err(Error::io("write", side.join(LAYERS)))?;
         self.attach(to)?;
         Ok(())
+    }
+
+    /// A copy of all files: layers below a mount must never change.
+    fn branch_volume(&self, from: &Path, to: &Path, watch: &Watch<'_>) -> Result<()> {
+        clone_tree(from, to, Method::ReflinkOrCopy, watch)
     }
 
     fn attach(&self, volume: &Path) -> Result<bool> {

@@ -39,7 +39,7 @@ pub(super) fn ingest(
     let ingested = copy_trees(roots, volume, Method::Apart, Links::Report, watch)?;
     // Extents are laid out when they are written out; a file system that finds equal blocks by
     // itself shows here, too.
-    super::sync_volume(volume)?;
+    super::Writes::from_now(volume)?.flush()?;
     match extents(volume)?.shared_bytes {
         0 => Ok(ingested),
         shared => Err(Error::invalid(format!(

@@ -92,15 +92,24 @@ impl Pool {
         Pool::init_with(dir, driver, &[env!("CARGO_BIN_EXE_thinveil")])
     }
 
+    /// A pool in a file of this size, in this directory.
+    pub(crate) fn init_in_file(dir: &Path, size: &str) -> Pool {
+        Pool::init_by(dir, &["--loop", size], &[env!("CARGO_BIN_EXE_thinveil")])
+    }
+
     /// A pool whose every verb is run by this program: it takes the binary's arguments.
     pub(crate) fn init_with(dir: &Path, driver: &str, program: &[&str]) -> Pool {
+        Pool::init_by(dir, &["--driver", driver], program)
+    }
+
+    fn init_by(dir: &Path, options: &[&str], program: &[&str]) -> Pool {
         let pool = Pool {
             dir: dir.to_path_buf(),
             ports: next_ports(),
             program: program.iter().map(|&part| part.to_owned()).collect(),
             env: vec![("THINVEIL_KEY".into(), TEST_KEY.into())],
         };
-        pool.run(&["pool", "init", "--driver", driver]).expect_code(0);
+        pool.run(&[&["pool", "init"], options].concat()).expect_code(0);
         pool
     }
 
@@ -165,7 +174,16 @@ impl Pool {
     /// `snapshot create`, which has to succeed.
     #[track_caller]
     pub(crate) fn snapshot(&self, source: &str, rules: &Path, more: &[&str]) -> Snapshot {
-        let json = self.try_snapshot(source, rules, more).expect_code(0).json();
+        self.snapshot_of(self.try_snapshot(source, rules, more).expect_code(0).json())
+    }
+
+    /// `snapshot create --from-clone`, which has to succeed.
+    #[track_caller]
+    pub(crate) fn branch(&self, clone: &str, name: &str) -> Snapshot {
+        self.snapshot_of(self.json(&["snapshot", "create", "--from-clone", clone, "--name", name]))
+    }
+
+    fn snapshot_of(&self, json: Value) -> Snapshot {
         let id = text(&json, "id");
         let volume = self.dir.join("snapshots").join(&id).join("volume");
         Snapshot { id, json, volume }

@@ -19,6 +19,7 @@ const VERBS: &[&[&str]] = &[
     &["rules", "import"],
     &["snapshot", "create"],
     &["snapshot", "list"],
+    &["snapshot", "log"],
     &["snapshot", "show"],
     &["snapshot", "audit"],
     &["snapshot", "destroy"],

@@ -196,3 +196,64 @@ fn a_detached_snapshot_shares_no_block_with_the_raw_data_and_clones_still_share_
     let clone = pool.clone_of(&detached.id, &[]);
     assert!(bytes(&clone.json, "shared_bytes") > 10_000_000, "{}", clone.json);
 }
+
+fn unmount(dir: &Path) {
+    must(std::process::Command::new("umount").arg(dir));
+}
+
+#[test]
+fn a_pool_in_a_file_shares_blocks_where_the_file_system_does_not() {
+    let sandbox = Sandbox::new();
+    let rules = Rules::shop(&sandbox);
+    let raw = Base::Shop.copy(&sandbox, "raw");
+    let dir = sandbox.join("pool");
+    // What a crash left of an earlier try is no obstacle.
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("pool.xfs.part"), "half").unwrap();
+    let pool = Pool::init_in_file(&dir, "1G");
+    assert_eq!(pool.json(&["pool", "status"])["driver"], "reflink");
+    let again = pool.run(&["pool", "init", "--loop", "1G"]).expect_code(1).json().to_string();
+    assert!(again.contains("is a pool already"), "{again}");
+    let snapshot = pool.snapshot(raw.source(), rules.path(), &["--name", "base"]);
+    let clone = pool.clone_of("base", &["--name", "one"]);
+    assert!(bytes(&clone.json, "shared_bytes") > 3 * bytes(&clone.json, "own_bytes"));
+    clone.exec("shop", "DELETE FROM visits");
+
+    // A reboot: no server, no mount.
+    pool.json(&["clone", "stop", "one"]);
+    unmount(&dir);
+    let only = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(only.collect::<Vec<_>>(), ["pool.xfs"]);
+    let recovered = pool.json(&["pool", "recover"]);
+    assert!(recovered.to_string().contains("pool.xfs"), "{recovered}");
+    assert_eq!(pool.ids("snapshot"), [snapshot.id]);
+    pool.json(&["clone", "start", "one"]);
+    assert_eq!(clone.value("shop", "SELECT count(*) FROM visits"), "0");
+
+    // Many come at once after the next one: it is mounted once.
+    pool.json(&["clone", "stop", "one"]);
+    unmount(&dir);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| pool.json(&["pool", "status"]));
+        }
+    });
+    pool.json(&["clone", "destroy", "one"]);
+    pool.json(&["snapshot", "destroy", "base"]);
+    unmount(&dir);
+    assert!(dir.join("pool.xfs").exists(), "it was mounted twice");
+
+    // What others may write is not mounted.
+    std::os::unix::fs::chown(dir.join("pool.xfs"), Some(65534), None).unwrap();
+    let refused = pool.run(&["pool", "status"]).expect_code(1).json().to_string();
+    assert!(refused.contains("others than root"), "{refused}");
+}
+
+#[test]
+fn a_pool_in_a_file_has_a_size_that_can_be() {
+    let sandbox = Sandbox::new();
+    let pool = Pool::new(&sandbox);
+    for (size, code) in [("10M", 1), ("much", 2)] {
+        pool.run(&["pool", "init", "--loop", size]).expect_code(code);
+    }
+}

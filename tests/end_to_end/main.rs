@@ -8,6 +8,7 @@
 mod common;
 
 mod audit_log;
+mod branches;
 mod canaries;
 mod clones;
 mod command_line;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use thinveil::progress::Cancel;
-use thinveil::storage::{Blocks, Driver, DriverKind, Root, Watch, sync_volume};
+use thinveil::storage::{Blocks, Driver, DriverKind, Root, Watch, Writes};
 
 use crate::run;
 
@@ -105,7 +105,7 @@ fn ingests_what_is_there(trial: &Trial<'_>, source: &Path, snapshot: &Path) {
     assert!(sparse.blocks() * 512 < 1 << 20, "holes are kept");
     fs::create_dir(snapshot.join("data/pg_tblspc")).unwrap();
     symlink("../../tablespaces/16400", snapshot.join("data/pg_tblspc/16400")).unwrap();
-    sync_volume(snapshot).unwrap();
+    Writes::from_now(snapshot).unwrap().flush().unwrap();
     if matches!(trial.driver.kind(), DriverKind::Reflink | DriverKind::Btrfs) {
         assert!(extents(snapshot).shared_bytes > 1_500_000);
     }
@@ -150,7 +150,7 @@ fn clones_are_apart(trial: &Trial<'_>, snapshot: &Path) {
     fs::write(clone.join("data/base/1/7"), "changed").unwrap();
     fs::remove_file(clone.join("data/base/1/8")).unwrap();
     assert_eq!(fs::read(snapshot.join("data/base/1/7")).unwrap(), vec![7; 100_000]);
-    sync_volume(&clone).unwrap();
+    Writes::from_now(&clone).unwrap().flush().unwrap();
     let usage = trial.driver.usage(&clone).unwrap();
     if trial.driver.capabilities().shares_blocks {
         assert!(usage.shared_bytes > 1_500_000, "{usage:?}");

@@ -88,6 +88,26 @@ def test_a_clone_holds_what_the_frame_masks_make(
     assert all(a != b for a, b in zip(masked["email"], originals["email"], strict=True))
 
 
+def test_a_clone_becomes_a_snapshot_that_clones_move_to(
+    pool: Pool, snapshot: Snapshot, key: Key
+) -> None:
+    with snapshot.clone("fixtures", ports=(9521, 9540)) as clone:
+        with psycopg.connect(clone.dsn) as connection:
+            connection.execute("DELETE FROM customers WHERE id > 10")
+        ten = clone.snapshot("ten", key=key)
+        valid(ten.record, "snapshot")
+        assert set(ten.record) <= set(SCHEMA["$defs"]["snapshot"]["properties"])
+        assert ten.record["lineage"]["clone"] == clone.id
+        clone.reset()
+        assert clone.record["snapshot"] == snapshot.id
+        clone.reset(to=ten)
+        with psycopg.connect(clone.dsn) as connection:
+            assert connection.execute("SELECT count(*) FROM customers").fetchall() == [(10,)]
+        with pytest.raises(thinveil.BusyError):
+            ten.destroy()
+    ten.destroy()
+
+
 def test_progress_is_told_and_may_stop_the_work(pool: Pool, source: Path, key: Key) -> None:
     events: list[ProgressEvent] = []
 

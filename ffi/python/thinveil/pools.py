@@ -287,12 +287,35 @@ class Clone:
         """Stops it, if it runs."""
         self.record = take_json(lib.tv_clone_stop, self.pool._handle, text(self.id))
 
-    def reset(self, password: str | None = None) -> None:
-        """Throws away what was written to it, and sets a new password if one is given."""
+    def reset(self, password: str | None = None, *, to: Snapshot | None = None) -> None:
+        """Throws away what was written to it, and sets a new password if one is given. With `to`,
+        it is a clone of that snapshot from then on."""
         work = _Work(None)
-        arguments = (self.pool._handle, text(self.id), text(password), work.cancel)
-        self.record = work.run(lambda: take_json(lib.tv_clone_reset, *arguments))
+        call = lib.tv_clone_reset if to is None else lib.tv_clone_reset_to
+        which = [text(self.id)] if to is None else [text(self.id), text(to.id)]
+        arguments = (self.pool._handle, *which, text(password), work.cancel)
+        self.record = work.run(lambda: take_json(call, *arguments))
         self.password = password or self.password
+
+    def snapshot(
+        self,
+        name: str | None = None,
+        *,
+        key: Key | None = None,
+        progress: Progress | None = None,
+    ) -> Snapshot:
+        """Makes a snapshot of what it holds now: of fixtures, say, to be cloned for each test.
+
+        Nothing is masked: its data were masked before. With the key that masked them, every
+        original is searched for; RefusedError tells where one was found.
+        """
+        work, options = _Work(progress), ffi.new("tv_snapshot_options *")
+        kept = text(name)
+        options.size, options.name = ffi.sizeof("tv_snapshot_options"), kept
+        options.cancel, options.progress = work.cancel, work.callback
+        secret = ffi.NULL if key is None else key._handle
+        arguments = (self.pool._handle, text(self.id), secret, options)
+        return Snapshot(self.pool, work.run(lambda: take_json(lib.tv_snapshot_of_clone, *arguments)))
 
     def destroy(self) -> None:
         """Stops and removes it."""

@@ -1,6 +1,7 @@
 //! The command line's shape and its help texts.
 
 mod clone;
+mod size;
 mod snapshot;
 mod time;
 
@@ -11,6 +12,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 pub(crate) use clone::CloneVerb;
 pub(crate) use snapshot::SnapshotVerb;
 pub(crate) use time::Moment;
+
+use size::Size;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,12 +97,16 @@ pub(crate) enum Key {
 pub(crate) enum PoolVerb {
     /// Make an empty or missing directory a pool.
     #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool pool init\n  thinveil --pool /srv/pool pool init --driver overlay\n\nDrivers:\n  btrfs     subvolumes and their snapshots, one step each: btrfs\n  reflink   files share extents: XFS, btrfs\n  overlay   an overlay mount on the snapshot: any file system, needs root\n  copy      full copies: anything\n  auto      the first of these that works there, found by trying"
+        after_help = "Examples:\n  thinveil --pool /srv/pool pool init\n  thinveil --pool /srv/pool pool init --driver overlay\n  thinveil --pool /srv/pool pool init --loop 200G\n\nDrivers:\n  btrfs     subvolumes and their snapshots, one step each: btrfs\n  reflink   files share extents: XFS, btrfs\n  overlay   an overlay mount on the snapshot: any file system, needs root\n  copy      full copies: anything\n  auto      the first of these that works there, found by trying\n\nWith --loop, the pool is an XFS in a sparse file in its directory, mounted over that. It takes\nthe room it needs up to SIZE; let the file system below not fill up before it does. After a\nreboot the next verb that root runs mounts it again."
     )]
     Init {
         /// How clones share blocks with their snapshot: auto, btrfs, reflink, overlay or copy.
         #[arg(long, default_value = "auto")]
         driver: String,
+        /// Put the pool into a file of this size, which shares blocks though the file system does
+        /// not: a number of bytes, or of K, M, G or T (powers of 1024). Needs root and xfsprogs.
+        #[arg(long, value_name = "SIZE")]
+        r#loop: Option<Size>,
     },
     /// Count what is in the pool.
     #[command(after_help = "Example:\n  thinveil --pool /srv/pool pool status --json")]

@@ -14,9 +14,7 @@ use thinveil::progress::Cancel;
 use thinveil::rules::RuleSet;
 
 use crate::Failure;
-use crate::args::{
-    Arguments, CloneVerb, Key, Noun, PoolVerb, Rules, SnapshotVerb, SourceArguments,
-};
+use crate::args::{Arguments, CloneVerb, Key, Noun, PoolVerb, Rules, SnapshotVerb};
 use crate::input::{read_key, read_password, read_rules, read_signing_key, read_text};
 use crate::output::{Output, capabilities_text, confinement_text, lines, snapshot_text};
 use crate::progress::Bars;
@@ -86,7 +84,7 @@ impl Context<'_> {
     }
 
     /// Opens the pool for a verb that starts servers, and says so if nothing confines them.
-    fn open_for_servers(&self) -> Result<Pool> {
+    pub(crate) fn open_for_servers(&self) -> Result<Pool> {
         if Confinement::offered() == Confinement::None {
             eprintln!("thinveil: {}", confinement_text(Confinement::None));
         }
@@ -106,11 +104,13 @@ impl Context<'_> {
 
     fn pool_verb(&self, verb: &PoolVerb) -> Result<()> {
         match verb {
-            PoolVerb::Init { driver } => {
-                let (pool, probe) = Pool::init(
-                    self.pool_dir()?,
-                    driver.parse().map_err(|error: Error| Failure::Usage(error.to_string()))?,
-                )?;
+            PoolVerb::Init { driver, r#loop } => {
+                let driver =
+                    driver.parse().map_err(|error: Error| Failure::Usage(error.to_string()))?;
+                let (pool, probe) = match r#loop {
+                    Some(size) => Pool::init_in_file(self.pool_dir()?, size.0, driver)?,
+                    None => Pool::init(self.pool_dir()?, driver)?,
+                };
                 let tried: Vec<_> = probe
                     .tried
                     .iter()
@@ -177,10 +177,10 @@ impl Context<'_> {
         }
     }
 
-    fn options(&self, source: &SourceArguments) -> SnapshotOptions {
+    pub(crate) fn options(&self, os_user: &str) -> SnapshotOptions {
         SnapshotOptions {
             binaries: self.pg_bin.clone(),
-            os_user: source.os_user.clone(),
+            os_user: os_user.to_owned(),
             cancel: self.cancel.clone(),
             progress: Arc::new(Bars::new()),
             ..SnapshotOptions::default()
@@ -192,7 +192,7 @@ impl Context<'_> {
             Rules::Suggest { source } => {
                 let from = Source::parse(&source.source);
                 let text = self.read("rules suggest", &from.to_string(), |pool| {
-                    Ok(suggest(&pool.stage(&from, self.options(source))?.catalog()?))
+                    Ok(suggest(&pool.stage(&from, self.options(&source.os_user))?.catalog()?))
                 })?;
                 self.output.result(&json!({ "rules": text }), || text.clone())
             }
@@ -200,7 +200,7 @@ impl Context<'_> {
                 let rules = read_rules(rules)?;
                 let from = Source::parse(&source.source);
                 let planned = self.read("rules check", &from.to_string(), |pool| {
-                    pool.stage(&from, self.options(source))?.plan(&rules)
+                    pool.stage(&from, self.options(&source.os_user))?.plan(&rules)
                 })?;
                 let plan = planned.mask_plan();
                 let relations = plan.databases.iter().flat_map(|database| &database.relations);
@@ -225,6 +225,8 @@ impl Context<'_> {
         match verb {
             SnapshotVerb::Create {
                 source,
+                os_user,
+                from_clone,
                 rules,
                 key,
                 signing_key_file,
@@ -232,17 +234,25 @@ impl Context<'_> {
                 detach,
                 threads,
             } => {
-                let key = read_key(&key)?;
                 let signing_key = signing_key_file.as_deref().map(read_signing_key).transpose()?;
+                let options = SnapshotOptions {
+                    name,
+                    threads,
+                    signing_key,
+                    detach,
+                    ..self.options(&os_user)
+                };
+                if let Some(clone) = &from_clone {
+                    return self.snapshot_of_clone(clone, key, options);
+                }
+                let key = read_key(&key)?;
                 let pool = self.open_for_servers()?;
-                let text = read_text(&rules)?;
-                let object = name.clone().unwrap_or_default();
+                let text = read_text(&rules.unwrap_or_default())?;
+                let object = options.name.clone().unwrap_or_default();
                 let rules =
                     pool.logged("snapshot create", &object, || RuleSet::from_toml(&text))?;
-                let options =
-                    SnapshotOptions { name, threads, signing_key, detach, ..self.options(&source) };
                 let snapshot = pool
-                    .stage(&Source::parse(&source.source), options)?
+                    .stage(&Source::parse(&source.unwrap_or_default()), options)?
                     .plan(&rules)?
                     .rewrite(&key)?
                     .finish()?
@@ -252,6 +262,7 @@ impl Context<'_> {
                 self.output.result(manifest, || snapshot_text(manifest))
             }
             SnapshotVerb::List { tag } => self.list_snapshots(&tag),
+            SnapshotVerb::Log => self.snapshot_log(),
             SnapshotVerb::Show { id } => self.show_snapshot(&id),
             SnapshotVerb::Export { id, file } => self.export(&id, &file),
             SnapshotVerb::Import { file, name, public_key } => {
@@ -334,10 +345,13 @@ impl Context<'_> {
                 show(&self.find("clone start", &id, self.open_for_servers()?)?.start()?)
             }
             CloneVerb::Stop { id } => show(&self.find("clone stop", &id, self.open()?)?.stop()?),
-            CloneVerb::Reset { id, password_stdin } => {
+            CloneVerb::Reset { id, to, password_stdin } => {
                 let password = password_stdin.then(read_password).transpose()?;
                 let clone = self.find("clone reset", &id, self.open_for_servers()?)?;
-                show(&clone.reset(password, &self.cancel)?)
+                show(&match to {
+                    Some(snapshot) => clone.reset_to(&snapshot, password, &self.cancel)?,
+                    None => clone.reset(password, &self.cancel)?,
+                })
             }
             CloneVerb::Destroy { id } => {
                 let clone = self.find("clone destroy", &id, self.open()?)?;

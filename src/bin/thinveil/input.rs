@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use thinveil::Error;
 use thinveil::mask::MaskKey;
@@ -37,6 +37,12 @@ pub(crate) fn read_key(arguments: &KeyArguments) -> Result<MaskKey> {
                 .to_owned(),
         )),
     }
+}
+
+/// The key of a verb that can do without one.
+pub(crate) fn read_key_if_given(key_file: Option<PathBuf>) -> Result<Option<MaskKey>> {
+    let given = key_file.is_some() || std::env::var_os("THINVEIL_KEY").is_some();
+    given.then(|| read_key(&KeyArguments { key_file, ephemeral_key: false })).transpose()
 }
 
 pub(crate) fn read_signing_key(path: &Path) -> Result<SigningKey> {

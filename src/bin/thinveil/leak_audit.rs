@@ -6,9 +6,8 @@ use serde_json::json;
 use thinveil::Error;
 use thinveil::audit::AuditReport;
 
-use crate::args::KeyArguments;
 use crate::commands::{Context, Result};
-use crate::input::read_key;
+use crate::input::read_key_if_given;
 use crate::output::lines;
 use crate::progress::Bars;
 
@@ -19,9 +18,7 @@ impl Context<'_> {
         key_file: Option<PathBuf>,
         threads: usize,
     ) -> Result<()> {
-        let given = key_file.is_some() || std::env::var_os("THINVEIL_KEY").is_some();
-        let key = KeyArguments { key_file, ephemeral_key: false };
-        let key = given.then(|| read_key(&key)).transpose()?;
+        let key = read_key_if_given(key_file)?;
         let (manifest, again) = self.read("snapshot audit", id, |pool| {
             let snapshot = pool.snapshot(id)?;
             let audit = |key| snapshot.audit(key, threads, &self.cancel, &Bars::new());

@@ -8,7 +8,7 @@ use thinveil::Error;
 use thinveil::pool::{Care, CloneView, Created, GcItem, GcPolicy, Pool, Snapshot, ThinClone};
 
 use crate::commands::{Context, Result};
-use crate::output::{clone_text, snapshot_text, state, table};
+use crate::output::{clone_text, snapshot_text, table, word};
 
 /// A record with what people want of it.
 fn with_care(record: &impl serde::Serialize, care: &Care) -> Result<Value> {
@@ -104,7 +104,7 @@ impl Context<'_> {
                     view.id.clone(),
                     view.name.clone(),
                     view.snapshot.clone(),
-                    state(view),
+                    word(&view.state),
                     view.port.to_string(),
                     HumanBytes(view.own_bytes).to_string(),
                     care.lease_until.map(|at| at.to_string()).unwrap_or_default(),

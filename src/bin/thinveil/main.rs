@@ -4,6 +4,7 @@
 
 mod args;
 mod audit_log;
+mod branches;
 mod canary;
 mod commands;
 mod evidence;

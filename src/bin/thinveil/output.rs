@@ -104,6 +104,7 @@ pub(crate) fn snapshot_text(manifest: &Manifest) -> String {
     let stages: Vec<_> = stages.map(|(name, time)| format!("{name} {time:.2} s")).collect();
     let found: u64 = manifest.residue.values().sum();
     let audit = |key: &str| manifest.extra.get("audit").and_then(|audit| audit.get(key)?.as_u64());
+    let masked_in = manifest.lineage.as_ref().and_then(|lineage| lineage.ancestors.last());
     let mut pairs = vec![
         ("id", manifest.id.clone()),
         ("name", manifest.name.clone()),
@@ -113,21 +114,27 @@ pub(crate) fn snapshot_text(manifest: &Manifest) -> String {
         ("stages", stages.join(", ")),
         (
             "masked",
-            format!(
-                "{} values; {} of {} pages rewritten, {} layout deviations",
-                manifest.values_masked,
-                manifest.pages_rewritten,
-                manifest.pages_scanned,
-                manifest.layout_deviations
-            ),
+            match masked_in {
+                Some(ancestor) => format!("in snapshot {} ({})", ancestor.name, ancestor.id),
+                None => format!(
+                    "{} values; {} of {} pages rewritten, {} layout deviations",
+                    manifest.values_masked,
+                    manifest.pages_rewritten,
+                    manifest.pages_scanned,
+                    manifest.layout_deviations
+                ),
+            },
         ),
         (
             "originals left",
-            format!(
-                "{found} found of {} searched for in {}",
-                audit("values_searched").unwrap_or_default(),
-                HumanBytes(audit("bytes").unwrap_or_default())
-            ),
+            match audit("bytes") {
+                Some(bytes) => format!(
+                    "{found} found of {} searched for in {}",
+                    audit("values_searched").unwrap_or_default(),
+                    HumanBytes(bytes)
+                ),
+                None => "not searched for: no key was given".to_owned(),
+            },
         ),
         (
             "size",
@@ -164,7 +171,7 @@ pub(crate) fn clone_text(view: &CloneView) -> String {
         ("id", view.id.clone()),
         ("name", view.name.clone()),
         ("snapshot", view.snapshot.clone()),
-        ("state", state(view)),
+        ("state", word(&view.state)),
         ("connect", view.dsn.clone()),
         ("data", view.data_dir.display().to_string()),
         (
@@ -181,9 +188,10 @@ pub(crate) fn clone_text(view: &CloneView) -> String {
     lines(&pairs)
 }
 
-pub(crate) fn state(view: &CloneView) -> String {
-    match serde_json::to_value(view.state) {
-        Ok(Value::String(state)) => state,
+/// What a value is called in JSON.
+pub(crate) fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
         _ => String::new(),
     }
 }

@@ -7,10 +7,9 @@ use crate::cluster::{config, find_postmaster};
 use crate::error::{Error, Refusal, Result};
 use crate::ids::{Oid, PgMajor};
 use crate::pool::{Manifest, Staging};
-use crate::progress::Stage;
-use crate::storage::{Blocks, Frozen, Root, Watch};
+use crate::storage::{Blocks, Frozen, Root};
 
-use super::SnapshotOptions;
+use super::{SnapshotOptions, copying};
 
 /// Checks that `path` is a data directory that may be copied, and returns its major version. A
 /// server may run there only if the driver can take it as it is at one moment.
@@ -166,14 +165,10 @@ fn copy(
     }
 
     let total = roots.iter().map(|root| tree_bytes(&root.source)).sum();
-    let done = std::sync::atomic::AtomicU64::new(0);
-    let bytes = |bytes: u64| {
-        let done = done.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed) + bytes;
-        options.progress.update(Stage::Stage, done, total);
-    };
-    let watch = Watch { cancel: &options.cancel, bytes: &bytes };
     let blocks = if options.detach { Blocks::Apart } else { Blocks::Shared };
-    let ingested = staging.driver().ingest(&roots, &staging.volume(), blocks, &watch)?;
+    let ingested = copying(options, total, |watch| {
+        staging.driver().ingest(&roots, &staging.volume(), blocks, watch)
+    })?;
     manifest.raw_bytes = ingested.bytes;
     for (link, target) in &ingested.links {
         check_link(link, target)?;

@@ -60,6 +60,7 @@
 //! ```
 
 mod basebackup;
+mod branch;
 mod directory;
 mod dropped;
 mod source;
@@ -68,18 +69,20 @@ mod tablespaces;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 pub(crate) use directory::inspect as inspect_directory;
 pub use source::Source;
 pub use stages::{Audited, Finished, Planned, Rewritten, Staged};
 
-use super::{Manifest, SigningKey, Staging};
+use super::{Manifest, SigningKey, Snapshot, Staging};
 use crate::cluster::ControlFile;
 use crate::cluster::binaries::Binaries;
 use crate::cluster::server::ServerOptions;
 use crate::error::Result;
 use crate::progress::{Cancel, NoProgress, Progress, Stage};
+use crate::storage::Watch;
 
 /// How to make a snapshot.
 #[derive(Clone)]
@@ -140,6 +143,19 @@ impl Work {
         Ok(result)
     }
 
+    /// Makes it a snapshot.
+    fn seal(self) -> Result<Snapshot> {
+        let Work { staging, options, superuser, mut manifest, .. } = self;
+        let clock = Clock::start(Stage::Seal, &options)?;
+        manifest.superuser = superuser;
+        let (pool, id) = staging.place();
+        let key = options.signing_key.as_ref();
+        let snapshot =
+            pool.logged(Stage::Seal.name(), &id, || staging.seal(manifest, key, &options.cancel))?;
+        options.progress.end(Stage::Seal, clock.seconds());
+        Ok(snapshot)
+    }
+
     /// How to run the private server on the staging volume.
     fn server(&self, settings: Vec<(String, String)>) -> ServerOptions {
         ServerOptions {
@@ -153,6 +169,16 @@ impl Work {
             cancel: self.options.cancel.clone(),
         }
     }
+}
+
+/// Runs what copies so many bytes, and tells how far it has come.
+fn copying<T>(options: &SnapshotOptions, total: u64, copy: impl FnOnce(&Watch<'_>) -> T) -> T {
+    let done = AtomicU64::new(0);
+    let bytes = |bytes: u64| {
+        let done = done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        options.progress.update(Stage::Stage, done, total);
+    };
+    copy(&Watch { cancel: &options.cancel, bytes: &bytes })
 }
 
 /// The time of one stage.

@@ -16,11 +16,11 @@ use crate::fingerprint::{Gathered, Limits, SealKey};
 use crate::finish::{FinishJob, FinishReport};
 use crate::mask::MaskKey;
 use crate::plan::{MaskPlan, plan};
-use crate::pool::{Manifest, Pool, Snapshot, leak_audit};
+use crate::pool::{Manifest, Pool, Snapshot, Staging, leak_audit};
 use crate::progress::Stage;
 use crate::rewrite::{RewriteJob, RewriteReport};
 use crate::rules::RuleSet;
-use crate::storage::{Watch, copy_file, sync_volume};
+use crate::storage::{Watch, Writes, copy_file};
 
 /// `invalid_authorization_specification`: no such role.
 const NO_SUCH_ROLE: &str = "28000";
@@ -74,6 +74,19 @@ impl Pool {
             }
         }
         Failpoint::Ingested.reach()?;
+        Staged::recover(staging, options, binaries, manifest, clock)
+    }
+}
+
+impl Staged {
+    /// Recovers what is in a staging volume.
+    pub(super) fn recover(
+        staging: Staging,
+        options: SnapshotOptions,
+        binaries: Binaries,
+        manifest: Manifest,
+        clock: Clock,
+    ) -> Result<Staged> {
         let control = ControlFile::read(&staging.data_dir(), manifest.major)?;
         let names = superuser_names(&staging.data_dir())?;
         let superuser = names.first().cloned().unwrap_or_else(|| "postgres".to_owned());
@@ -111,8 +124,8 @@ fn find_superuser(server: &PrivateServer, names: Vec<String>) -> Result<String> 
 /// A source in a staging volume, recovered; a private server runs on it.
 pub struct Staged {
     // Dropped before the volume that it runs on.
-    server: PrivateServer,
-    work: Work,
+    pub(super) server: PrivateServer,
+    pub(super) work: Work,
     /// Prepared transactions that were rolled back.
     rolled_back: AtomicU64,
 }
@@ -293,42 +306,52 @@ impl Rewritten {
             };
             job.run()
         })?;
-        let extra = &mut work.manifest.extra;
-        for (name, count) in [
-            ("indexes_rebuilt", report.indexes_rebuilt),
-            ("views_refreshed", report.views_refreshed),
-            ("tables_analyzed", report.tables_analyzed),
-        ] {
-            extra.insert(name.to_owned(), count.into());
-        }
-        let removed = serde_json::to_value(&report.removed)
-            .map_err(|error| Error::invalid(format!("the report of what was removed: {error}")))?;
-        extra.insert("removed".to_owned(), removed);
-        let anonymity = serde_json::to_value(&report.anonymity)
-            .map_err(|error| Error::invalid(format!("the report of anonymity: {error}")))?;
-        extra.insert("anonymity".to_owned(), anonymity);
-        let objects = &report.literals.objects;
-        if !objects.is_empty() {
-            let accepted = report.literals.accepted.iter();
-            let accepted = accepted.filter(|original| fingerprints.forget(**original)).count();
-            extra.insert("literals_accepted".to_owned(), accepted.into());
-            let objects = serde_json::to_value(objects)
-                .map_err(|error| Error::invalid(format!("the list of literals: {error}")))?;
-            extra.insert("literals".to_owned(), objects);
-        }
-        if !report.sequences.is_empty() {
-            extra.insert("sequences".to_owned(), report.sequences.clone().into());
-        }
-        if !report.relayouts.is_empty() {
-            extra.insert("layout_not_preserved".to_owned(), report.relayouts.clone().into());
-        }
+        record_finish(&mut work.manifest, &report, &mut fingerprints)?;
         Failpoint::Finished.reach()?;
         Ok(Finished { work, plan, fingerprints, seal, report })
     }
 }
 
+/// What the manifest says of finishing. Originals that may stand in code are looked for no more.
+pub(super) fn record_finish(
+    manifest: &mut Manifest,
+    report: &FinishReport,
+    fingerprints: &mut Gathered,
+) -> Result<()> {
+    let extra = &mut manifest.extra;
+    for (name, count) in [
+        ("indexes_rebuilt", report.indexes_rebuilt),
+        ("views_refreshed", report.views_refreshed),
+        ("tables_analyzed", report.tables_analyzed),
+    ] {
+        extra.insert(name.to_owned(), count.into());
+    }
+    let removed = serde_json::to_value(&report.removed)
+        .map_err(|error| Error::invalid(format!("the report of what was removed: {error}")))?;
+    extra.insert("removed".to_owned(), removed);
+    let anonymity = serde_json::to_value(&report.anonymity)
+        .map_err(|error| Error::invalid(format!("the report of anonymity: {error}")))?;
+    extra.insert("anonymity".to_owned(), anonymity);
+    let objects = &report.literals.objects;
+    if !objects.is_empty() {
+        let accepted = report.literals.accepted.iter();
+        let accepted = accepted.filter(|original| fingerprints.forget(**original)).count();
+        extra.insert("literals_accepted".to_owned(), accepted.into());
+        let objects = serde_json::to_value(objects)
+            .map_err(|error| Error::invalid(format!("the list of literals: {error}")))?;
+        extra.insert("literals".to_owned(), objects);
+    }
+    if !report.sequences.is_empty() {
+        extra.insert("sequences".to_owned(), report.sequences.clone().into());
+    }
+    if !report.relayouts.is_empty() {
+        extra.insert("layout_not_preserved".to_owned(), report.relayouts.clone().into());
+    }
+    Ok(())
+}
+
 /// What a server that rebuilds everything wants.
-fn server_settings(work: &Work) -> Vec<(String, String)> {
+pub(super) fn server_settings(work: &Work) -> Vec<(String, String)> {
     let mut settings: Vec<(String, String)> = [
         // Runs that fit in a core's cache, merged from the page cache: sorting text in one large
         // array takes twice as long.
@@ -352,12 +375,12 @@ fn server_settings(work: &Work) -> Vec<(String, String)> {
 
 /// A masked cluster, cleanly stopped, that no longer needs anything of its source.
 pub struct Finished {
-    work: Work,
-    plan: MaskPlan,
-    fingerprints: Gathered,
+    pub(super) work: Work,
+    pub(super) plan: MaskPlan,
+    pub(super) fingerprints: Gathered,
     /// What fingerprints are sealed with, unless nobody could open that.
-    seal: Option<SealKey>,
-    report: FinishReport,
+    pub(super) seal: Option<SealKey>,
+    pub(super) report: FinishReport,
 }
 
 impl Finished {
@@ -380,7 +403,8 @@ impl Finished {
             };
             std::thread::scope(|scope| {
                 // The disk has time now; sealing syncs, and says whether it worked.
-                scope.spawn(|| drop(sync_volume(&volume)));
+                scope
+                    .spawn(|| Writes::from_now(&volume).is_ok_and(|writes| writes.flush().is_ok()));
                 job.run()
             })
         })?;
@@ -399,19 +423,11 @@ pub struct Audited {
 impl Audited {
     /// Makes it a snapshot.
     pub fn seal(self) -> Result<Snapshot> {
-        let Audited { work, audit } = self;
-        let Work { staging, options, superuser, mut manifest, .. } = work;
-        let clock = Clock::start(Stage::Seal, &options)?;
-        manifest.superuser = superuser;
-        manifest.residue.clone_from(&audit.residue);
+        let Audited { mut work, audit } = self;
+        work.manifest.residue.clone_from(&audit.residue);
         let audit = serde_json::to_value(&audit)
             .map_err(|error| Error::invalid(format!("the audit's report: {error}")))?;
-        manifest.extra.insert("audit".to_owned(), audit);
-        let (pool, id) = staging.place();
-        let key = options.signing_key.as_ref();
-        let snapshot =
-            pool.logged(Stage::Seal.name(), &id, || staging.seal(manifest, key, &options.cancel))?;
-        options.progress.end(Stage::Seal, clock.seconds());
-        Ok(snapshot)
+        work.manifest.extra.insert("audit".to_owned(), audit);
+        work.seal()
     }
 }

@@ -106,10 +106,19 @@ impl Report<'_> {
         html! {
             div.cards {
                 div.card { b { (masked) } "columns masked, " (kept) " kept" }
-                div.card { b { (grouped(self.manifest.values_masked)) } "values masked" }
                 div.card {
-                    b.(if found == 0 { "good" } else { "bad" }) { (grouped(found)) }
-                    "originals left, by the leak audit"
+                    @match self.manifest.lineage.as_ref().and_then(|all| all.ancestors.last()) {
+                        Some(first) => { b { (first.name) } "is the snapshot in which they were masked" }
+                        None => { b { (grouped(self.manifest.values_masked)) } "values masked" }
+                    }
+                }
+                div.card {
+                    @if self.manifest.extra.contains_key("audit") {
+                        b.(if found == 0 { "good" } else { "bad" }) { (grouped(found)) }
+                        "originals left, by the leak audit"
+                    } @else {
+                        b.warn { "not searched" } "for originals that people brought into it"
+                    }
                 }
                 div.card {
                     @match &self.manifest.signed_by {

@@ -17,6 +17,16 @@ impl Report<'_> {
             h2 { "What was made" }
             dl {
                 dt { "Snapshot" } dd.hash { (manifest.id) }
+                @if let Some(lineage) = &manifest.lineage {
+                    dt { "Made of" } dd { "clone " (lineage.clone_name) }
+                    @for ancestor in &lineage.ancestors {
+                        dt { "which was made of" }
+                        dd {
+                            "snapshot " (ancestor.name) " (" (ancestor.id) ", files "
+                            span.hash { (ancestor.content_hash) } ")"
+                        }
+                    }
+                }
                 dt { "PostgreSQL" } dd { (manifest.major) }
                 dt { "Databases" } dd { (manifest.databases.join(", ")) }
                 dt { "Size" }
@@ -24,10 +34,13 @@ impl Report<'_> {
                     (grouped(manifest.raw_bytes)) " bytes from the source, "
                     (grouped(manifest.masked_bytes)) " masked"
                 }
-                dt { "Pages" }
-                dd {
-                    (grouped(manifest.pages_rewritten)) " of " (grouped(manifest.pages_scanned))
-                    " rewritten, " (manifest.layout_deviations) " with another layout than before"
+                @if manifest.lineage.is_none() {
+                    dt { "Pages" }
+                    dd {
+                        (grouped(manifest.pages_rewritten)) " of "
+                        (grouped(manifest.pages_scanned)) " rewritten, "
+                        (manifest.layout_deviations) " with another layout than before"
+                    }
                 }
                 @if self.nulls.values > 0 {
                     dt { "NULL" }
@@ -108,9 +121,14 @@ impl Report<'_> {
         html! {
             h2 { "Leak audit" }
             p {
-                "Before the snapshot was sealed, every byte of every file was searched for original "
-                "values of the masked columns. One that is found where it has no business refuses "
-                "the snapshot."
+                @if figures.is_some() {
+                    "Before the snapshot was sealed, every byte of every file was searched for "
+                    "original values of the masked columns. One that is found where it has no "
+                    "business refuses the snapshot."
+                } @else {
+                    "It was made of a clone without a key: what people wrote to the clone was not "
+                    "searched for original values."
+                }
             }
             dl {
                 @for (name, value) in figures.into_iter().flatten() {

@@ -1,5 +1,6 @@
 //! Pools with real clusters, servers and mounts. Needs root and PostgreSQL 15.
 
+mod branches;
 mod crashes;
 mod disk_faults;
 mod failpoints;
@@ -131,11 +132,16 @@ impl Home {
         run(Command::new("chmod").arg("755").arg(home.path()));
         let dir = home.path().join("mnt");
         fs::create_dir(&dir).unwrap();
-        let mounted = kind == DriverKind::Reflink;
-        if mounted {
+        let mkfs: Option<&[&str]> = match kind {
+            DriverKind::Reflink => Some(&["mkfs.xfs", "-q", "-m", "reflink=1"]),
+            DriverKind::Btrfs => Some(&["mkfs.btrfs", "-q"]),
+            _ => None,
+        };
+        let mounted = mkfs.is_some();
+        if let Some([program, options @ ..]) = mkfs {
             let image = home.path().join("image");
             fs::File::create(&image).unwrap().set_len(4 << 30).unwrap();
-            run(Command::new("mkfs.xfs").args(["-q", "-m", "reflink=1"]).arg(&image));
+            run(Command::new(program).args(options).arg(&image));
             run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&dir));
         }
         Home { dir, mounted, _home: home }

@@ -135,8 +135,9 @@ struct State {
 /// A disk, and a file beside it in which notes are made.
 pub(super) struct Disk {
     state: Arc<Mutex<State>>,
-    dir: tempfile::TempDir,
+    // Dropped before the directory that it is mounted on.
     _session: BackgroundSession,
+    dir: tempfile::TempDir,
 }
 
 impl Disk {
@@ -158,13 +159,21 @@ impl Disk {
     }
 
     /// Mounts the file system that is on it.
-    pub(super) fn mount<'a>(&'a self, place: &'a Path) -> Result<Mounted<'a>, String> {
-        let mount = Command::new("mount").args(["-o", "loop"]).arg(self.path()).arg(place).output();
-        let mount = mount.map_err(|error| error.to_string())?;
-        match mount.status.success() {
-            true => Ok(Mounted { place }),
-            false => Err(String::from_utf8_lossy(&mount.stderr).trim().to_owned()),
-        }
+    pub(super) fn mount<'a>(
+        &'a self,
+        place: &'a Path,
+        options: &str,
+    ) -> Result<Mounted<'a>, String> {
+        let device = told(Command::new("losetup").args(["--find", "--show"]).arg(self.path()))?;
+        // Dropped, it lets go of the device.
+        let mounted = Mounted { place, device: PathBuf::from(device) };
+        let mount =
+            told(Command::new("mount").args(["-o", options]).arg(&mounted.device).arg(place));
+        mount.map(|_| mounted).map_err(|error| {
+            let log = told(&mut Command::new("dmesg")).unwrap_or_default();
+            let last: Vec<&str> = log.lines().rev().take(5).collect();
+            format!("{error}: {last:?}")
+        })
     }
 
     pub(super) fn content(&self) -> Content {
@@ -192,20 +201,53 @@ impl Disk {
     }
 }
 
+/// What a program prints, or why it failed.
+fn told(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| error.to_string())?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
 /// A mounted file system. Dropping it unmounts it.
 pub(super) struct Mounted<'a> {
     place: &'a Path,
+    device: PathBuf,
+}
+
+impl Mounted<'_> {
+    fn is_mounted(&self) -> bool {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+        mounts.lines().any(|line| line.starts_with(&format!("{} ", self.device.display())))
+    }
+
+    fn is_attached(&self) -> bool {
+        let name = self.device.file_name().unwrap_or_default();
+        Path::new("/sys/block").join(name).join("loop/backing_file").exists()
+    }
 }
 
 impl Drop for Mounted<'_> {
     fn drop(&mut self) {
-        let unmount = |options: &[&str]| {
-            let done = Command::new("umount").args(options).arg(self.place).output();
-            done.is_ok_and(|output| output.status.success())
+        // A process that was just killed may still be letting go of its files.
+        let patience = |is_there: &dyn Fn() -> bool, command: &dyn Fn() -> Command| {
+            for _ in 0..200 {
+                if !is_there() || (told(&mut command()).is_ok() && !is_there()) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            eprintln!("{} stays: {:?}", self.place.display(), told(&mut command()));
         };
-        if !unmount(&[]) {
-            unmount(&["--lazy"]);
-        }
+        patience(&|| self.is_mounted(), &|| {
+            let mut command = Command::new("umount");
+            command.arg(self.place);
+            command
+        });
+        patience(&|| self.is_attached(), &|| {
+            let mut command = Command::new("losetup");
+            command.arg("--detach").arg(&self.device);
+            command
+        });
     }
 }
 

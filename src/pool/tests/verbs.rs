@@ -35,31 +35,39 @@ pub(super) enum Step {
     Seal,
     Clone,
     Mark,
+    /// A snapshot of the clone.
+    Branch,
     Protect,
     Stop,
     Start,
     Reset,
+    /// To the snapshot that was made of it.
+    ResetToBranch,
     Prune,
     Export,
     Unprotect,
     Destroy,
+    DestroyBranch,
     DestroySnapshot,
     Import,
 }
 
-pub(super) const STEPS: [Step; 14] = [
+pub(super) const STEPS: [Step; 17] = [
     Step::Init,
     Step::Seal,
     Step::Clone,
     Step::Mark,
+    Step::Branch,
     Step::Protect,
     Step::Stop,
     Step::Start,
     Step::Reset,
+    Step::ResetToBranch,
     Step::Prune,
     Step::Export,
     Step::Unprotect,
     Step::Destroy,
+    Step::DestroyBranch,
     Step::DestroySnapshot,
     Step::Import,
 ];
@@ -69,9 +77,13 @@ pub(super) const STEPS: [Step; 14] = [
 pub(super) struct State {
     pool: bool,
     snapshot: bool,
+    /// A snapshot of the clone, marked or not.
+    branch: Option<bool>,
     clone: bool,
     running: bool,
     marked: bool,
+    /// The clone is one of the branch.
+    moved: bool,
     protected: bool,
     archive: bool,
 }
@@ -90,13 +102,16 @@ impl State {
             Step::Clone => self.snapshot && !self.clone,
             Step::Mark => self.running && !self.marked,
             Step::Stop | Step::Reset => self.running,
+            Step::ResetToBranch => self.running && self.branch.is_some(),
             Step::Start => self.clone && !self.running,
+            Step::Branch => self.clone && self.branch.is_none(),
+            Step::DestroyBranch => self.branch.is_some() && !(self.clone && self.moved),
             Step::Protect => self.clone && !self.protected,
             Step::Unprotect => self.protected,
             Step::Prune => self.pool,
             Step::Export => self.snapshot && !self.archive,
             Step::Destroy => self.clone && !self.protected,
-            Step::DestroySnapshot => self.snapshot && !self.clone,
+            Step::DestroySnapshot => self.snapshot && (!self.clone || self.moved),
             Step::Import => self.archive && !self.snapshot,
         }
     }
@@ -112,10 +127,17 @@ impl State {
             Step::Unprotect => State { protected: false, ..self },
             Step::Stop => State { running: false, ..self },
             Step::Start => State { running: true, ..self },
-            Step::Reset => State { marked: false, ..self },
+            Step::Reset => State { marked: self.moved && self.branch.unwrap_or_default(), ..self },
+            Step::ResetToBranch => {
+                State { moved: true, marked: self.branch.unwrap_or_default(), ..self }
+            }
+            Step::Branch => State { branch: Some(self.marked), ..self },
+            Step::DestroyBranch => State { branch: None, ..self },
             Step::Prune => self,
             Step::Export => State { archive: true, ..self },
-            Step::Destroy => State { clone: false, running: false, marked: false, ..self },
+            Step::Destroy => {
+                State { clone: false, running: false, marked: false, moved: false, ..self }
+            }
             Step::DestroySnapshot => State { snapshot: false, ..self },
         }
     }
@@ -149,6 +171,13 @@ impl Step {
             Step::Stop => clone()?.stop().map(drop),
             Step::Start => clone()?.start().map(drop),
             Step::Reset => clone()?.reset(None, &Cancel::new()).map(drop),
+            Step::ResetToBranch => clone()?.reset_to(BRANCH, None, &Cancel::new()).map(drop),
+            Step::Branch => {
+                let options =
+                    SnapshotOptions { name: Some(BRANCH.to_owned()), ..SnapshotOptions::default() };
+                pool.snapshot_of_clone("one", None, options).map(drop)
+            }
+            Step::DestroyBranch => pool.destroy_snapshot(BRANCH).map(drop),
             Step::Prune => pool.prune_audit_log(Retention::Last(3)).map(drop),
             Step::Export => {
                 pool.export_snapshot("base", &archive, &MoveOptions::default()).map(drop)
@@ -160,6 +189,9 @@ impl Step {
         }
     }
 }
+
+/// The name of the snapshot that is made of the clone.
+const BRANCH: &str = "branch";
 
 pub(super) fn seal(pool: &Pool, source: &Path) -> Result<Snapshot> {
     let options = SnapshotOptions { name: Some("base".to_owned()), ..SnapshotOptions::default() };
@@ -265,9 +297,19 @@ pub(super) fn check(dir: &Path, driver: DriverKind, possible: &[State], port: u1
         assert!(found.verified, "{changed} files changed, {missing} missing, {unknown} unknown");
     }
     let clones = pool.clones().unwrap();
+    let branch = snapshots.iter().find(|snapshot| snapshot.name() == BRANCH);
     let found = State {
         pool: true,
-        snapshot: snapshots.len() == 1,
+        snapshot: snapshots.iter().any(|snapshot| snapshot.name() == "base"),
+        branch: branch.map(|branch| {
+            let again = branch.create_clone(asked("again", port)).unwrap().clone;
+            let marks = query(&again, "select count(*)::text from mark");
+            again.destroy().unwrap();
+            marks == "1"
+        }),
+        moved: clones
+            .first()
+            .is_some_and(|clone| branch.is_some_and(|branch| clone.snapshot_id() == branch.id())),
         clone: clones.len() == 1,
         marked: clones.first().is_some_and(|clone| {
             clone.start().unwrap();
@@ -280,7 +322,8 @@ pub(super) fn check(dir: &Path, driver: DriverKind, possible: &[State], port: u1
     assert!(possible.contains(&found), "{found:?}, not {possible:?}");
     nothing_else_is_there(dir, &clones);
 
-    if let Some(snapshot) = snapshots.first() {
+    let base = snapshots.iter().find(|snapshot| snapshot.name() == "base");
+    if let Some(snapshot) = base {
         let again = snapshot.create_clone(asked("again", port)).unwrap().clone;
         assert_eq!(query(&again, "select count(*)::text from t where note like 'secret%'"), "0");
         again.destroy().unwrap();

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{
     CloneRecord, CloneRequest, Created, Phase, ThinClone, Tls, config, port, remove_generation,
-    role, sweep,
+    role, sweep, tablespaces,
 };
 use crate::cluster::binaries::Binaries;
 use crate::cluster::sandbox::Owner;
@@ -20,7 +20,7 @@ use crate::failpoint::{Failpoint, Omission};
 use crate::pool::lock::Lock;
 use crate::pool::{Manifest, Pool, Snapshot, id, make_dir, record};
 use crate::progress::Cancel;
-use crate::storage::{Watch, sync_volume};
+use crate::storage::{Watch, Writes};
 
 impl Snapshot {
     /// Makes a clone and starts it. Success: it has answered a query. Failure or crash: there is no
@@ -120,6 +120,7 @@ impl Pool {
             id,
             name,
             snapshot: manifest.id.clone(),
+            next_snapshot: None,
             phase: match Omission::Unfinished.is_made() {
                 true => Phase::Finished,
                 false => Phase::Creating,
@@ -151,6 +152,7 @@ impl ThinClone {
         password: &Zeroizing<String>,
         begun: Instant,
     ) -> Result<()> {
+        let writes = Writes::from_now(&self.dir)?;
         Failpoint::CloneReserved.reach()?;
         let manifest = snapshot.manifest();
         let (binaries, built) = rayon::join(
@@ -187,7 +189,7 @@ impl ThinClone {
         self.record.ready_ms = Some(elapsed_ms(begun));
         self.kept().begin(request.lease_until)?;
         // From here on a power failure must find the clone whole.
-        sync_volume(&self.volume())?;
+        writes.flush()?;
         self.record.phase = Phase::Finished;
         let saved = self.save();
         if saved.is_err() {
@@ -216,7 +218,7 @@ impl ThinClone {
         Failpoint::VolumeCloned.reach()?;
         let data_dir = volume.join("data");
         Owner::of(&data_dir)?.check_way_to(&data_dir)?;
-        own_tablespaces(&volume)?;
+        tablespaces::link_absolute(&volume)?;
         neutralize(&data_dir)?;
         Ok(storage_ms)
     }
@@ -234,23 +236,9 @@ impl ThinClone {
         Failpoint::RoleInstalled.reach()
     }
 
-    pub(super) fn binaries(&self) -> Result<Binaries> {
+    pub(in crate::pool) fn binaries(&self) -> Result<Binaries> {
         Binaries::find(self.record.major, self.record.pg_bin.as_deref())
     }
-}
-
-/// Links a generation's tablespaces by their full paths, as PostgreSQL itself does: it stays where
-/// it is, unlike a staging volume.
-fn own_tablespaces(volume: &Path) -> Result<()> {
-    let links = volume.join("data/pg_tblspc");
-    for entry in fs::read_dir(&links).map_err(Error::io("read", &links))? {
-        let link = entry.map_err(Error::io("read", &links))?.path();
-        let Some(oid) = link.file_name().filter(|_| link.is_symlink()) else { continue };
-        let home = volume.join("tablespaces").join(oid);
-        fs::remove_file(&link).map_err(Error::io("remove", &link))?;
-        std::os::unix::fs::symlink(&home, &link).map_err(Error::io("create the link", &link))?;
-    }
-    Ok(())
 }
 
 /// A single-user session on a generation.

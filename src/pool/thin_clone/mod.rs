@@ -1,5 +1,6 @@
 //! Writable copies of a snapshot, each with its own server, port, role and configuration.
 
+mod branch;
 mod config;
 mod create;
 mod lifecycle;
@@ -7,6 +8,7 @@ mod port;
 mod request;
 mod reset;
 mod role;
+pub(super) mod tablespaces;
 mod view;
 
 use std::fs;
@@ -56,6 +58,9 @@ pub(super) struct CloneRecord {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) snapshot: String,
+    /// The snapshot that it is being reset to, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) next_snapshot: Option<String>,
     pub(super) phase: Phase,
     pub(super) generation: u32,
     pub(super) major: PgMajor,
@@ -105,6 +110,18 @@ impl Pool {
             .into_iter()
             .find(|clone| clone.id() == wanted || clone.name() == wanted)
             .ok_or_else(|| Error::NotFound { what: "clone", name: wanted.to_owned() })
+    }
+
+    /// The clones that need a snapshot, those being made of it or reset to it too: their names.
+    pub(super) fn clones_that_need(&self, snapshot: &str) -> Result<Vec<String>> {
+        let mut records = self.clone_records()?;
+        records.retain(|record| {
+            record.phase != Phase::Destroying
+                && (record.snapshot == snapshot
+                    || record.next_snapshot.as_deref() == Some(snapshot))
+        });
+        records.sort_by_key(|record| record.created_at);
+        Ok(records.into_iter().map(|record| record.name).collect())
     }
 
     /// Every record, of clones being made too: their names and ports are taken.
@@ -157,8 +174,17 @@ impl ThinClone {
         self.record.phase == Phase::Finished
     }
 
+    /// Forgets a reset that did not come to its end. True if there was something to forget.
+    pub(super) fn tidy(&mut self) -> Result<bool> {
+        let aimed = self.record.next_snapshot.take().is_some();
+        if aimed {
+            self.save()?;
+        }
+        Ok(self.remove_other_generations()? || aimed)
+    }
+
     /// Removes generations that the record does not name. True if there were any.
-    pub(super) fn remove_other_generations(&self) -> Result<bool> {
+    fn remove_other_generations(&self) -> Result<bool> {
         let current = format!("gen-{}", self.record.generation);
         let mut any = false;
         for name in subdirs(&self.dir)? {
@@ -170,7 +196,7 @@ impl ThinClone {
         Ok(any)
     }
 
-    fn snapshot(&self) -> Result<Snapshot> {
+    pub(super) fn snapshot(&self) -> Result<Snapshot> {
         self.pool.snapshot(&self.record.snapshot)
     }
 

@@ -73,11 +73,16 @@ pub(crate) enum CloneVerb {
         /// Id or name.
         id: String,
     },
-    /// Take a clone back to its snapshot. Port, role and password stay.
-    #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone reset alice")]
+    /// Take a clone back to its snapshot, or to another one. Port, role and password stay.
+    #[command(
+        after_help = "Examples:\n  thinveil --pool /srv/pool clone reset alice\n  thinveil --pool /srv/pool clone reset alice --to tuesday"
+    )]
     Reset {
         /// Id or name.
         id: String,
+        /// From now on it is a clone of this snapshot: id or name, of the same major version.
+        #[arg(long, value_name = "SNAPSHOT")]
+        to: Option<String>,
         /// Read a new password from standard input, instead of keeping the clone's.
         #[arg(long)]
         password_stdin: bool,

@@ -4,21 +4,33 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::KeyArguments;
 use super::time::Until;
-use super::{KeyArguments, SourceArguments};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SnapshotVerb {
     /// Make a masked snapshot: stage, plan, rewrite, finish, audit, seal.
     #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool snapshot create --source /var/lib/postgresql/15/main \\\n      --rules rules.toml --key-file mask.key --name monday\n  thinveil --pool /srv/pool snapshot create --source 'host=db user=backup' \\\n      --rules rules.toml --ephemeral-key\n\nThe key comes from --key-file, from --ephemeral-key, or from the environment variable\nTHINVEIL_KEY. A failure, a refusal or Ctrl-C leaves nothing behind."
+        after_help = "Examples:\n  thinveil --pool /srv/pool snapshot create --source /var/lib/postgresql/15/main \\\n      --rules rules.toml --key-file mask.key --name monday\n  thinveil --pool /srv/pool snapshot create --source 'host=db user=backup' \\\n      --rules rules.toml --ephemeral-key\n  thinveil --pool /srv/pool snapshot create --from-clone alice --name with-fixtures\n\nThe key comes from --key-file, from --ephemeral-key, or from the environment variable\nTHINVEIL_KEY. A failure, a refusal or Ctrl-C leaves nothing behind.\n\nWith --from-clone nothing is masked: what people wrote to the clone stays. With the key that\nmasked its snapshot, every original is searched for, and refuses; without a key, nothing is.\nPasswords, WAL and the like go. The clone goes on; unless the driver is btrfs, its server is\nstopped while it is copied."
     )]
     Create {
-        #[command(flatten)]
-        source: SourceArguments,
+        /// A data directory that no server runs on (or, with driver btrfs, a subvolume of the
+        /// pool's file system, running or not), or the connection string of a live server.
+        #[arg(long, value_name = "DIR|CONNINFO", required_unless_present = "from_clone")]
+        source: Option<String>,
+        /// Who owns the data that pg_basebackup brings, when run as root.
+        #[arg(long, value_name = "USER", default_value = "postgres")]
+        os_user: String,
+        /// Take what a clone holds now instead, which was masked before: id or name.
+        #[arg(
+            long,
+            value_name = "CLONE",
+            conflicts_with_all = ["source", "rules", "ephemeral_key", "detach"]
+        )]
+        from_clone: Option<String>,
         /// The rule file.
-        #[arg(long, value_name = "FILE")]
-        rules: PathBuf,
+        #[arg(long, value_name = "FILE", required_unless_present = "from_clone")]
+        rules: Option<PathBuf>,
         #[command(flatten)]
         key: KeyArguments,
         /// Sign the snapshot's manifest with this Ed25519 key, a file in PEM (see
@@ -45,6 +57,9 @@ pub(crate) enum SnapshotVerb {
         #[arg(long, value_name = "KEY[=VALUE]")]
         tag: Vec<String>,
     },
+    /// Show which snapshot was made of which, with the clones of each.
+    #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot log")]
+    Log,
     /// Show what a snapshot says of itself.
     #[command(after_help = "Example:\n  thinveil --pool /srv/pool snapshot show monday --json")]
     Show {
