@@ -7,8 +7,8 @@ use std::process::Output;
 
 use super::recorded_disk::{Content, Disk, Event, Failing, Moment, moments};
 use super::verbs::{
-    self, Child, STEPS, State, Step, check, destroy_clones, is_torture, kill_all_in, outcome,
-    plain_source, run_as_child,
+    self, Child, STEPS, State, Step, check, empty, is_torture, kill_all_in, outcome, plain_source,
+    run_as_child,
 };
 use super::{run as run_command, *};
 use crate::failpoint::Omission;
@@ -130,7 +130,7 @@ impl Place {
         let mounted = disk.mount(&place, ground.options)?;
         let pool = place.join("pool");
         let found = outcome(|| check(&pool, ground.driver, possible, ground.port));
-        destroy_clones(&pool);
+        empty(&pool);
         drop(mounted);
         found.map(drop)
     }

@@ -2,8 +2,8 @@
 //! afterwards is what was before the verb, or what it makes.
 
 use super::verbs::{
-    Child, STEPS, State, Step, check, destroy_clones, is_torture, kill_all_in, outcome,
-    plain_source, run_as_child, seal, steps_done,
+    Child, STEPS, State, Step, check, empty, is_torture, kill_all_in, outcome, plain_source,
+    run_as_child, seal, steps_done,
 };
 use super::*;
 use crate::failpoint::Omission;
@@ -85,7 +85,7 @@ impl Bench {
         let done = steps_done(notes);
         let possible = [done, done + 1].map(|done| State::after(steps, done));
         let checked = outcome(|| check(&pool, DRIVER, &possible, port));
-        destroy_clones(&pool);
+        empty(&pool);
         fs::remove_dir_all(home).unwrap();
         checked.map(drop).map_err(|fault| format!("{done} done of {steps:?}: {fault}"))
     }

@@ -167,6 +167,7 @@ impl Disk {
         let device = told(Command::new("losetup").args(["--find", "--show"]).arg(self.path()))?;
         // Dropped, it lets go of the device.
         let mounted = Mounted { place, device: PathBuf::from(device) };
+        mounted.ask_for_one_block_at_a_time().map_err(|error| error.to_string())?;
         let mount =
             told(Command::new("mount").args(["-o", options]).arg(&mounted.device).arg(place));
         mount.map(|_| mounted).map_err(|error| {
@@ -215,6 +216,14 @@ pub(super) struct Mounted<'a> {
 }
 
 impl Mounted<'_> {
+    /// Of a larger request, FUSE may write a part and fail at the rest, which the loop device takes
+    /// for a success: a disk that lies.
+    fn ask_for_one_block_at_a_time(&self) -> std::io::Result<()> {
+        let name = self.device.file_name().unwrap_or_default();
+        let limit = Path::new("/sys/block").join(name).join("queue/max_sectors_kb");
+        std::fs::write(limit, (BLOCK >> 10).to_string())
+    }
+
     fn is_mounted(&self) -> bool {
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         mounts.lines().any(|line| line.starts_with(&format!("{} ", self.device.display())))

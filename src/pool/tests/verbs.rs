@@ -350,12 +350,15 @@ pub(super) fn kill_all_in(dir: &Path) {
     }
 }
 
-/// Puts an end to every clone of a pool, if it is one.
-pub(super) fn destroy_clones(dir: &Path) {
+/// Puts an end to every clone and snapshot of a pool, if it is one.
+pub(super) fn empty(dir: &Path) {
     let Ok(pool) = Pool::open(dir) else { return };
     for clone in pool.clones().unwrap_or_default() {
         let _ = clone.unprotect();
         let _ = clone.destroy();
+    }
+    for snapshot in pool.snapshots().unwrap_or_default() {
+        let _ = pool.destroy_snapshot(snapshot.id());
     }
 }
 
