@@ -163,9 +163,18 @@ impl Drop for Home {
                 let _ = pool.destroy_snapshot(snapshot.id());
             }
         }
-        if self.mounted {
-            run(Command::new("umount").arg(&self.dir));
+        // Whatever was just ended, or looks at all processes, may still be letting go of it.
+        let unmount = || {
+            let output = Command::new("umount").arg(&self.dir).output();
+            output.is_ok_and(|output| output.status.success())
+        };
+        for _ in 0..100 {
+            if !self.mounted || unmount() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
+        run(Command::new("umount").arg(&self.dir));
     }
 }
 
