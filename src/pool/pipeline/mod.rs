@@ -1,5 +1,5 @@
 //! From a source to a snapshot, a type per step: [`Staged`] → [`Planned`] → [`Rewritten`] →
-//! [`Finished`] → [`Audited`] → [`Snapshot`](super::Snapshot). Each step consumes one and returns
+//! [`Finished`] → [`Audited`] → [`Snapshot`]. Each step consumes one and returns
 //! the next, so none can be skipped. Dropping any of them removes the staging volume.
 //!
 //! The way through compiles:
