@@ -1,7 +1,8 @@
 //! A planned relation's tuples: masked, dropped and kept attributes.
 
-use std::collections::HashSet;
 use std::ops::Range;
+
+use roaring::RoaringBitmap;
 
 use super::by_row::{Row, attribute_of};
 use super::masked::{KeptBeside, MaskedColumn, Value};
@@ -10,6 +11,7 @@ use super::packed::Packer;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::shuffle::{Fate, ShuffledColumn, given_pointer};
 use super::structured::StructuredColumn;
+use super::toast::Reference;
 use crate::datum::DatumError;
 use crate::mask::{Names, Witness};
 use crate::page::{
@@ -103,9 +105,9 @@ pub(super) struct HeapRewriter<'m> {
     /// What masks look at in other columns, if they do.
     row: Option<Box<Row<'m>>>,
     /// `chunk_id`s that kept attributes refer to: the TOAST values that stay.
-    pub(super) kept_toast: HashSet<u32>,
-    /// TOAST values that masked attributes refer to, with their slot.
-    pub(super) masked_toast: Vec<(ToastPointer, u16)>,
+    pub(super) kept_toast: RoaringBitmap,
+    /// TOAST values that masked attributes refer to.
+    pub(super) masked_toast: Vec<Reference>,
     pub(super) values_masked: u64,
     packer: Packer,
     /// What becomes NULL on the page at hand, if anything of the relation does.
@@ -127,7 +129,7 @@ impl<'m> HeapRewriter<'m> {
             storage,
             columns,
             row,
-            kept_toast: HashSet::new(),
+            kept_toast: RoaringBitmap::new(),
             masked_toast: Vec::new(),
             values_masked: 0,
             packer: Packer::default(),
@@ -235,7 +237,8 @@ impl TupleRewriter for HeapRewriter<'_> {
                     let value = raw.get(payload(&attribute)).unwrap_or_default();
                     match attribute.varlena.map(|varlena| varlena.form) {
                         Some(VarlenaForm::OnDisk) => {
-                            masked_toast.push((toast_pointer(raw, &attribute)?, slot as u16));
+                            masked_toast
+                                .push(Reference::new(toast_pointer(raw, &attribute)?, slot));
                         }
                         Some(VarlenaForm::Compressed) => kept
                             .note_packed(raw_tcinfo(raw, &attribute), value)
@@ -275,7 +278,7 @@ impl TupleRewriter for HeapRewriter<'_> {
                         let slot = row
                             .as_ref()
                             .map_or(attribute.index, |row| row.slot_out_of_line(attribute.index));
-                        masked_toast.push((toast_pointer(raw, &attribute)?, slot as u16));
+                        masked_toast.push(Reference::new(toast_pointer(raw, &attribute)?, slot));
                     }
                     *values_masked += 1;
                     if let Some(nulls) = nulls {
@@ -319,7 +322,7 @@ impl TupleRewriter for HeapRewriter<'_> {
                             let slot = row.map_or(attribute.index, |row| {
                                 row.slot_out_of_line(attribute.index)
                             });
-                            masked_toast.push((pointer, slot as u16));
+                            masked_toast.push(Reference::new(pointer, slot));
                             return Ok(());
                         }
                     }

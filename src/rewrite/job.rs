@@ -5,15 +5,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
 use super::nulls::NullCounts;
-use super::pass::{Pass, Target, Task, Workspace, in_parallel, tasks};
+use super::pass::{Pass, Target, Task, Workspace, in_parallel, share_out, tasks};
 use super::relation::{HeapWorker, MissingWorker, Relation, Totals};
 use super::shuffle::{self, ShuffleReport};
+use super::sorter::{Room, Sorter};
 use super::structured;
-use super::toast::ToastRewriter;
-use super::toast_values::ToastValues;
+use super::toast::{References, ToastRewriter};
+use super::toast_values::{SomeValues, ToastMasking, Values};
 use crate::cluster::ControlFile;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Collector, ColumnName, Gathered, Limits};
@@ -32,14 +34,16 @@ pub struct RewriteJob<'a> {
     pub plan: &'a MaskPlan,
     /// The key.
     pub key: &'a MaskKey,
-    /// Where fingerprints and values of shuffled columns go that don't fit into memory, the values
-    /// encrypted and in a file without a name: a directory outside of the data, made if it is
-    /// needed.
+    /// Where fingerprints, values of shuffled columns and lists of TOAST values go that don't fit
+    /// into memory, the shuffled values encrypted and in a file without a name: a directory outside
+    /// of the data, made if it is needed.
     pub scratch: &'a Path,
     /// How many fingerprints fit,
     pub limits: Limits,
-    /// and how many bytes of shuffled columns' values.
+    /// how many bytes of shuffled columns' values,
     pub shuffle_memory: usize,
+    /// and how many bytes of lists of TOAST values and their chunks.
+    pub toast_memory: usize,
     /// Threads; 0 for as many as there are cores.
     pub threads: usize,
     /// Stops the work.
@@ -151,7 +155,7 @@ impl RewriteJob<'_> {
         let scratch = (self.scratch, self.shuffle_memory);
         let shuffles = shuffle::gather(&pass, &threads, relations, &heap, self.key, scratch)?;
         shuffle::refuse_alone(relations, &shuffles)?;
-        let totals = Totals { shuffles, ..Totals::default() };
+        let totals = Totals::new(Room::new(self.scratch, self.toast_memory), shuffles);
         let (pass_ref, totals_ref) = (&pass, &totals);
 
         let targets: Vec<_> = relations.iter().map(Relation::target).collect();
@@ -160,7 +164,8 @@ impl RewriteJob<'_> {
             let mut worker = HeapWorker::new(relations, totals_ref);
             move |task: &Task| {
                 let (workspace, tuples) = worker.at(task.target)?;
-                pass_ref.run(task, names.get(task.target), workspace, tuples)
+                pass_ref.run(task, names.get(task.target), workspace, tuples)?;
+                worker.hand_in_references()
             }
         })?;
 
@@ -210,37 +215,36 @@ impl RewriteJob<'_> {
     ) -> Result<()> {
         let Some(relation) = relations.get(index) else { return Ok(()) };
         let Some(path) = &relation.plan.toast_path else { return Ok(()) };
-        let mut references = {
+        let references = {
             let mut all = totals.references.lock().unwrap_or_else(PoisonError::into_inner);
-            all.remove(&index).unwrap_or_default()
+            all.remove(&index).unwrap_or_else(|| References::new(&totals.room))
         };
-        references.sort();
-        let (target, references) = (&relation.toast_target(), &references);
-        let chunks = Mutex::new(Vec::new());
+        let target = &relation.toast_target();
+        let found = Mutex::new((Sorter::new(&totals.room), RoaringBitmap::new()));
         in_parallel(threads, tasks, || {
             let mut workspace = Workspace::new();
-            let mut tuples = ToastRewriter::new(references);
-            let chunks = &chunks;
+            let mut tuples = ToastRewriter::new(&references);
+            let found = &found;
             move |task: &Task| {
                 pass.run(task, Some(target), &mut workspace, &mut tuples)?;
-                let mut all = chunks.lock().unwrap_or_else(PoisonError::into_inner);
-                all.append(&mut tuples.chunks);
-                Ok(())
+                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                found.1 |= std::mem::take(&mut tuples.blocks);
+                found.0.add(&mut tuples.chunks)
             }
         })?;
-        let mut chunks = chunks.into_inner().unwrap_or_else(PoisonError::into_inner);
-        chunks.sort_unstable();
+        let (chunks, blocks) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        pass.pages_rewritten.fetch_add(blocks.len(), Ordering::Relaxed);
         let columns = relation.slot_names();
         let path = self.pgdata.join(path);
-        let values = &ToastValues::new(pass, target, &columns, &path, references, &chunks)?;
-        pass.pages_rewritten.fetch_add(values.pages(), Ordering::Relaxed);
-        let numbers: Vec<usize> = (0..values.len()).collect();
-        in_parallel(threads, &numbers, || {
+        let values = Mutex::new(Values::new(chunks, references.pointers)?);
+        let masking = &ToastMasking::new(pass, target, &columns, &path)?;
+        let next = || values.lock().unwrap_or_else(PoisonError::into_inner).next();
+        share_out(threads, next, || {
             let mut worker = HeapWorker::new(relations, totals);
             let mut buffer = Vec::new();
-            move |number: &usize| {
+            move |some: SomeValues| {
                 let (workspace, heap) = worker.at(index)?;
-                values.mask(*number, workspace, heap, &mut buffer)
+                some.iter().try_for_each(|value| masking.mask(&value, workspace, heap, &mut buffer))
             }
         })
     }

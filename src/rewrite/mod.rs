@@ -15,6 +15,7 @@ mod page;
 mod pass;
 mod relation;
 mod shuffle;
+mod sorter;
 mod structured;
 mod toast;
 mod toast_values;

@@ -5,7 +5,7 @@ mod read;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::page::{Fault, PageRewriter, TupleRewriter};
 use crate::cluster::{ControlFile, Segment, segments};
@@ -65,16 +65,30 @@ where
     W: FnMut(&T) -> Result<()>,
 {
     let next = AtomicUsize::new(0);
+    share_out(pool, || Ok(tasks.get(next.fetch_add(1, Ordering::Relaxed))), worker)
+}
+
+/// The same for tasks of which `next` gives one after the other.
+pub(super) fn share_out<T, W>(
+    pool: &rayon::ThreadPool,
+    next: impl Fn() -> Result<Option<T>> + Sync,
+    worker: impl Fn() -> W + Sync,
+) -> Result<()>
+where
+    W: FnMut(T) -> Result<()>,
+{
+    let failed = AtomicBool::new(false);
     let results = pool.broadcast(|_| {
         let mut work = worker();
-        while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(error) = work(task) {
-                // The other threads find no more tasks.
-                next.store(tasks.len(), Ordering::Relaxed);
-                return Err(error);
+        let mut all = || {
+            while !failed.load(Ordering::Relaxed)
+                && let Some(task) = next()?
+            {
+                work(task)?;
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        all().inspect_err(|_| failed.store(true, Ordering::Relaxed))
     });
     results.into_iter().collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::by_row::{Row, attribute_of};
 use super::heap::{Column, HeapRewriter};
@@ -12,6 +12,7 @@ use super::missing::{MissingColumn, MissingRewriter};
 use super::nulls::{NullColumn, NullCounts, Nulls};
 use super::pass::{Target, Workspace};
 use super::shuffle::{ShuffledColumn, Shuffles};
+use super::sorter::Room;
 use super::structured::StructuredColumn;
 use super::toast::References;
 use crate::datum::ValueType;
@@ -37,7 +38,6 @@ pub(super) struct Relation<'a> {
 }
 
 /// What the threads add up.
-#[derive(Default)]
 pub(super) struct Totals {
     pub(super) values_masked: AtomicU64,
     /// By relation and attribute: paths that no rule names.
@@ -48,11 +48,34 @@ pub(super) struct Totals {
     pub(super) nulls: Mutex<NullCounts>,
     /// By relation: the TOAST values that its attributes refer to.
     pub(super) references: Mutex<BTreeMap<usize, References>>,
+    /// Where lists of TOAST values and their chunks go.
+    pub(super) room: Arc<Room>,
     /// The values of shuffled columns, gathered beforehand.
     pub(super) shuffles: Shuffles,
 }
 
 impl Totals {
+    pub(super) fn new(room: Arc<Room>, shuffles: Shuffles) -> Totals {
+        Totals {
+            values_masked: AtomicU64::new(0),
+            unknown_paths: Mutex::default(),
+            smallest_domains: Mutex::default(),
+            nulls: Mutex::default(),
+            references: Mutex::default(),
+            room,
+            shuffles,
+        }
+    }
+
+    /// The TOAST values that a relation refers to, among those of `all`.
+    pub(super) fn references_of<'r>(
+        &self,
+        relation: usize,
+        all: &'r mut BTreeMap<usize, References>,
+    ) -> &'r mut References {
+        all.entry(relation).or_insert_with(|| References::new(&self.room))
+    }
+
     fn absorb_domain(&self, relation: usize, attribute: usize, smallest: Option<u64>) {
         if let Some(size) = smallest {
             let mut all = self.smallest_domains.lock().unwrap_or_else(PoisonError::into_inner);
@@ -228,17 +251,27 @@ impl<'a> HeapWorker<'a> {
         }
     }
 
+    /// Hands in what masked attributes were found to refer to.
+    pub(super) fn hand_in_references(&mut self) -> Result<()> {
+        match &mut self.current {
+            Some((relation, rewriter)) if !rewriter.masked_toast.is_empty() => {
+                let mut all = self.totals.references.lock().unwrap_or_else(PoisonError::into_inner);
+                let references = self.totals.references_of(*relation, &mut all);
+                references.add_masked(&mut rewriter.masked_toast)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn hand_in(&mut self) {
-        let Some((relation, mut rewriter)) = self.current.take() else { return };
+        let Some((relation, rewriter)) = self.current.take() else { return };
         self.totals.values_masked.fetch_add(rewriter.values_masked, Ordering::Relaxed);
         let mut nulls = self.totals.nulls.lock().unwrap_or_else(PoisonError::into_inner);
         nulls.add(rewriter.null_counts());
         drop(nulls);
-        let kept = std::mem::take(&mut rewriter.kept_toast);
-        let masked = std::mem::take(&mut rewriter.masked_toast);
-        if !kept.is_empty() || !masked.is_empty() {
+        if !rewriter.kept_toast.is_empty() {
             let mut all = self.totals.references.lock().unwrap_or_else(PoisonError::into_inner);
-            all.entry(relation).or_default().absorb(kept, masked);
+            self.totals.references_of(relation, &mut all).kept |= &rewriter.kept_toast;
         }
         let Some(plan) = self.relations.get(relation).map(|relation| relation.plan) else { return };
         for (slot, column) in rewriter.into_columns().enumerate() {

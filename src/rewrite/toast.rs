@@ -1,9 +1,13 @@
 //! A TOAST table's tuples: chunks of values that no column refers to are zeroed, those of masked
 //! values are taken down for [`toast_values`](super::toast_values).
 
-use std::collections::HashSet;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
 
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
+use super::sorter::{Record, Room, Sorter};
+use crate::error::Result;
 use crate::page::{PageError, Storage, ToastPointer, TupleEnd, walk_attributes};
 use crate::removal::Removal;
 
@@ -19,35 +23,63 @@ pub(super) fn layout() -> Vec<Storage> {
 }
 
 /// What the columns of a relation refer to.
-#[derive(Default)]
 pub(super) struct References {
-    /// `chunk_id`s that kept columns refer to.
-    pub(super) kept: HashSet<u32>,
-    /// What masked columns refer to, with the column's slot, by `chunk_id` and each once.
-    pub(super) masked: Vec<(ToastPointer, u16)>,
+    /// `chunk_id`s that kept columns refer to,
+    pub(super) kept: RoaringBitmap,
+    /// those that masked columns refer to,
+    masked: RoaringBitmap,
+    /// and what they say of them.
+    pub(super) pointers: Sorter<Reference>,
 }
 
 impl References {
-    /// Takes in what one thread found.
-    pub(super) fn absorb(&mut self, kept: HashSet<u32>, masked: Vec<(ToastPointer, u16)>) {
-        self.kept.extend(kept);
-        self.masked.extend(masked);
+    pub(super) fn new(room: &Arc<Room>) -> References {
+        References {
+            kept: RoaringBitmap::new(),
+            masked: RoaringBitmap::new(),
+            pointers: Sorter::new(room),
+        }
     }
 
-    /// To be called when all is taken in.
-    pub(super) fn sort(&mut self) {
-        self.masked.sort_unstable_by_key(|(pointer, column)| {
-            (pointer.va_valueid, pointer.va_extinfo, pointer.va_rawsize, *column)
-        });
-        self.masked.dedup();
+    /// Takes in what masked columns refer to.
+    pub(super) fn add_masked(&mut self, found: &mut Vec<Reference>) -> Result<()> {
+        self.masked.extend(found.iter().map(|reference| reference.id));
+        self.pointers.add(found)
+    }
+}
+
+/// What a masked column says of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Reference {
+    pub(super) id: u32,
+    va_extinfo: u32,
+    va_rawsize: u32,
+    /// The column's slot.
+    pub(super) slot: u16,
+}
+
+impl Reference {
+    pub(super) fn new(pointer: ToastPointer, slot: usize) -> Reference {
+        let ToastPointer { va_rawsize, va_extinfo, va_valueid } = pointer;
+        Reference { id: va_valueid, va_extinfo, va_rawsize, slot: slot as u16 }
     }
 
-    /// The references to one value; several where its `chunk_id` has been used again.
-    pub(super) fn to(&self, id: u32) -> &[(ToastPointer, u16)] {
-        let start = self.masked.partition_point(|(pointer, _)| pointer.va_valueid < id);
-        let rest = self.masked.get(start..).unwrap_or_default();
-        let len = rest.partition_point(|(pointer, _)| pointer.va_valueid == id);
-        rest.get(..len).unwrap_or_default()
+    pub(super) fn pointer(&self) -> ToastPointer {
+        let Reference { id, va_extinfo, va_rawsize, .. } = *self;
+        ToastPointer { va_rawsize, va_extinfo, va_valueid: id }
+    }
+}
+
+impl Record for Reference {
+    const SIZE: usize = 14;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_words(&[self.id, self.va_extinfo, self.va_rawsize], self.slot, out);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Reference> {
+        let ([id, va_extinfo, va_rawsize], slot) = read_words(bytes)?;
+        Some(Reference { id, va_extinfo, va_rawsize, slot })
     }
 }
 
@@ -62,18 +94,49 @@ pub(super) struct Chunk {
     pub(super) line_pointer: u16,
 }
 
+impl Record for Chunk {
+    const SIZE: usize = 18;
+
+    fn write(&self, out: &mut Vec<u8>) {
+        write_words(&[self.id, self.xmin, self.seq, self.block], self.line_pointer, out);
+    }
+
+    fn read(bytes: &[u8]) -> Option<Chunk> {
+        let ([id, xmin, seq, block], line_pointer) = read_words(bytes)?;
+        Some(Chunk { id, xmin, seq, block, line_pointer })
+    }
+}
+
+fn write_words(words: &[u32], last: u16, out: &mut Vec<u8>) {
+    words.iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+    out.extend_from_slice(&last.to_le_bytes());
+}
+
+fn read_words<const N: usize>(bytes: &[u8]) -> Option<([u32; N], u16)> {
+    let (words, last) = bytes.as_chunks::<4>();
+    let words = words.first_chunk::<N>()?.map(u32::from_le_bytes);
+    Some((words, u16::from_le_bytes(last.try_into().ok()?)))
+}
+
 /// Rewrites the tuples of a TOAST table.
 pub(super) struct ToastRewriter<'a> {
     storage: Vec<Storage>,
     references: &'a References,
     /// Chunks of masked values; they stay as they are for now.
     pub(super) chunks: Vec<Chunk>,
+    /// Blocks that have some.
+    pub(super) blocks: RoaringBitmap,
 }
 
 impl<'a> ToastRewriter<'a> {
     /// Keeps the chunks that `references` name.
     pub(super) fn new(references: &'a References) -> ToastRewriter<'a> {
-        ToastRewriter { storage: layout(), references, chunks: Vec::new() }
+        ToastRewriter {
+            storage: layout(),
+            references,
+            chunks: Vec::new(),
+            blocks: RoaringBitmap::new(),
+        }
     }
 }
 
@@ -84,7 +147,7 @@ impl TupleRewriter for ToastRewriter<'_> {
         out: &mut [u8],
         place: TuplePlace,
         ranges: &mut Ranges,
-    ) -> Result<TupleEnd, Fault> {
+    ) -> std::result::Result<TupleEnd, Fault> {
         let TuplePlace { block, line_pointer, offset } = place;
         let number = |start: usize| {
             let bytes = raw.get(start..).and_then(|bytes| bytes.first_chunk());
@@ -100,10 +163,11 @@ impl TupleRewriter for ToastRewriter<'_> {
                     let (Some(id), Some(seq)) = (id, seq) else {
                         return Err(PageError::new("a chunk has no chunk_id or chunk_seq").into());
                     };
-                    if self.references.kept.contains(&id) {
+                    if self.references.kept.contains(id) {
                         return Ok(());
                     }
-                    if !self.references.to(id).is_empty() {
+                    if self.references.masked.contains(id) {
+                        self.blocks.insert(block.0);
                         self.chunks.push(Chunk { id, xmin, seq, block: block.0, line_pointer });
                         return Ok(());
                     }

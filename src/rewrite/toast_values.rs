@@ -10,22 +10,81 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::heap::HeapRewriter;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::pass::{PageFault, Pass, Target, Workspace};
-use super::toast::{CHUNK_DATA, Chunk, References, layout};
+use super::sorter::{Sorted, Sorter};
+use super::toast::{CHUNK_DATA, Chunk, Reference, layout};
 use crate::cluster::{Segment, segments};
 use crate::error::{Error, Place, Result};
 use crate::ids::BlockNumber;
 use crate::page::{
-    BLCKSZ, Block, PageError, PageHeader, Storage, TupleEnd, VarlenaForm, line_pointers,
-    walk_attributes,
+    BLCKSZ, Block, PageError, PageHeader, Storage, ToastPointer, TupleEnd, VarlenaForm,
+    line_pointers, walk_attributes,
 };
 
 /// Of values with more bytes than this, one at a time is in memory.
 const LARGE: usize = 16 << 20;
+/// Chunks in one task, and as many more as the last value has.
+const CHUNKS_AT_ONCE: usize = 256;
 /// Locks over pages: two values may have chunks on one page.
 const LOCKS: usize = 1024;
 
-/// The masked values of one TOAST table.
-pub(super) struct ToastValues<'a> {
+/// The masked values of one TOAST table, one after the other, as far as possible in the order in
+/// which they lie there.
+pub(super) struct Values {
+    chunks: Sorted<Chunk>,
+    references: Sorted<Reference>,
+}
+
+/// Some values, whole: those of one task.
+#[derive(Default)]
+pub(super) struct SomeValues {
+    chunks: Vec<Chunk>,
+    references: Vec<Reference>,
+}
+
+/// One value.
+pub(super) struct ToastValue<'a> {
+    chunks: &'a [Chunk],
+    /// The references to it, and to others where its `chunk_id` has been used again.
+    references: &'a [Reference],
+}
+
+impl Values {
+    pub(super) fn new(chunks: Sorter<Chunk>, references: Sorter<Reference>) -> Result<Values> {
+        Ok(Values { chunks: chunks.into_sorted()?, references: references.into_sorted()? })
+    }
+
+    /// The next values, with what refers to them.
+    pub(super) fn next(&mut self) -> Result<Option<SomeValues>> {
+        let Values { chunks, references } = self;
+        let mut some = SomeValues::default();
+        while let Some(id) = chunks.peek().map(|chunk| chunk.id)
+            && some.chunks.len() < CHUNKS_AT_ONCE
+        {
+            while chunks.peek().is_some_and(|chunk| chunk.id == id) {
+                some.chunks.extend(chunks.next()?);
+            }
+            while references.peek().is_some_and(|reference| reference.id <= id) {
+                some.references.extend(references.next()?);
+            }
+        }
+        Ok(Some(some).filter(|some| !some.chunks.is_empty()))
+    }
+}
+
+impl SomeValues {
+    pub(super) fn iter(&self) -> impl Iterator<Item = ToastValue<'_>> {
+        let of_one = |left: &Chunk, right: &Chunk| (left.id, left.xmin) == (right.id, right.xmin);
+        self.chunks.chunk_by(of_one).filter_map(|chunks| {
+            let id = chunks.first()?.id;
+            let start = self.references.partition_point(|reference| reference.id < id);
+            let end = self.references.partition_point(|reference| reference.id <= id);
+            Some(ToastValue { chunks, references: self.references.get(start..end)? })
+        })
+    }
+}
+
+/// Masks the values of one TOAST table.
+pub(super) struct ToastMasking<'a> {
     pass: &'a Pass<'a>,
     /// The TOAST table.
     target: &'a Target<'a>,
@@ -33,92 +92,64 @@ pub(super) struct ToastValues<'a> {
     columns: &'a [&'a str],
     storage: Vec<Storage>,
     files: Vec<(File, Segment)>,
-    references: &'a References,
-    chunks: &'a [Chunk],
-    /// Each value's chunks.
-    values: Vec<Range<usize>>,
     pages: Vec<Mutex<()>>,
     large: Mutex<()>,
 }
 
-impl<'a> ToastValues<'a> {
-    /// `chunks` in their order; `first` is the table's first segment.
+impl<'a> ToastMasking<'a> {
+    /// `first` is the table's first segment.
     pub(super) fn new(
         pass: &'a Pass<'a>,
         target: &'a Target<'a>,
         columns: &'a [&'a str],
         first: &Path,
-        references: &'a References,
-        chunks: &'a [Chunk],
-    ) -> Result<ToastValues<'a>> {
+    ) -> Result<ToastMasking<'a>> {
         let open = |segment: Segment| {
             let file = OpenOptions::new().read(true).write(true).open(&segment.path);
             Ok((file.map_err(Error::io("open", &segment.path))?, segment))
         };
         let files = segments(first, pass.control.relseg_size)?.into_iter().map(open);
-        let mut start = 0;
-        let of_one = |left: &Chunk, right: &Chunk| (left.id, left.xmin) == (right.id, right.xmin);
-        let values = chunks.chunk_by(of_one).map(|value| {
-            start += value.len();
-            start - value.len()..start
-        });
-        Ok(ToastValues {
+        Ok(ToastMasking {
             pass,
             target,
             columns,
             storage: layout(),
             files: files.collect::<Result<_>>()?,
-            references,
-            chunks,
-            values: values.collect(),
             pages: (0..LOCKS).map(|_| Mutex::new(())).collect(),
             large: Mutex::new(()),
         })
     }
 
-    /// Pages with chunks of them.
-    pub(super) fn pages(&self) -> u64 {
-        let mut blocks: Vec<u32> = self.chunks.iter().map(|chunk| chunk.block).collect();
-        blocks.sort_unstable();
-        blocks.dedup();
-        blocks.len() as u64
-    }
-
-    /// How many values there are.
-    pub(super) fn len(&self) -> usize {
-        self.values.len()
-    }
-
     /// Masks a value. What is no whole value that a column refers to is zeroed.
     pub(super) fn mask(
         &self,
-        number: usize,
+        value: &ToastValue<'_>,
         workspace: &mut Workspace,
         heap: &mut HeapRewriter<'_>,
         buffer: &mut Vec<u8>,
     ) -> Result<()> {
         self.pass.cancel.check()?;
-        let range = self.values.get(number).cloned().unwrap_or_default();
-        let chunks = self.chunks.get(range).unwrap_or_default();
+        let ToastValue { chunks, references } = *value;
         let Some(first) = chunks.first() else { return Ok(()) };
-        let references = self.references.to(first.id);
-        let largest = references.iter().map(|(pointer, _)| pointer.va_rawsize as usize).max();
+        let pointers = || references.iter().map(Reference::pointer);
+        let largest = pointers().map(|pointer| pointer.va_rawsize as usize).max();
         let _one_at_a_time = (largest > Some(LARGE)).then(|| lock(&self.large));
 
         let mut parts = Vec::with_capacity(chunks.len());
         buffer.clear();
-        let size = references.iter().map(|(pointer, _)| pointer.extsize()).max();
+        let size = pointers().map(ToastPointer::extsize).max();
         // No chunk is larger than a page, whatever a damaged pointer says.
         buffer.reserve_exact(size.unwrap_or_default().min(chunks.len() * BLCKSZ));
         for of_page in chunks.chunk_by(|left, right| left.block == right.block) {
             self.gather(of_page, buffer, &mut parts)?;
         }
         let in_order = (0..).zip(chunks).all(|(seq, chunk): (u32, _)| chunk.seq == seq);
-        let whole = references.iter().find(|(pointer, _)| pointer.extsize() == buffer.len());
+        let whole = references.iter().find(|it| it.pointer().extsize() == buffer.len());
         match whole {
-            Some((pointer, column)) if in_order => {
-                heap.mask_toasted(*column, pointer.is_compressed(), buffer).map_err(|error| {
-                    let name = self.columns.get(usize::from(*column));
+            Some(reference) if in_order => {
+                let is_compressed = reference.pointer().is_compressed();
+                heap.mask_toasted(reference.slot, is_compressed, buffer).map_err(|error| {
+                    let name = self.columns.get(usize::from(reference.slot));
                     Error::UnsupportedDatum {
                         place: Box::new(Place {
                             relation: self.target.name.clone(),

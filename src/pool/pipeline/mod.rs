@@ -95,6 +95,8 @@ pub struct SnapshotOptions {
     pub threads: usize,
     /// Bytes of shuffled columns' values to hold in memory; more go to a temporary file.
     pub shuffle_memory: usize,
+    /// The same for lists of TOAST values and of their chunks: some 20 bytes for each.
+    pub toast_memory: usize,
     /// The operating system user that owns what `pg_basebackup` brings, if the caller is root.
     pub os_user: String,
     /// Signs the manifest, if there is one.
@@ -114,6 +116,7 @@ impl Default for SnapshotOptions {
             binaries: None,
             threads: 0,
             shuffle_memory: 64 << 20,
+            toast_memory: 64 << 20,
             os_user: "postgres".to_owned(),
             signing_key: None,
             detach: false,

@@ -230,6 +230,7 @@ impl Planned {
             let control = ControlFile::read(&pgdata, work.manifest.major)?;
             let job = RewriteJob {
                 shuffle_memory: work.options.shuffle_memory,
+                toast_memory: work.options.toast_memory,
                 pgdata: &pgdata,
                 control: &control,
                 plan: &plan,

@@ -8,7 +8,7 @@ mod lifecycle;
 mod random_runs;
 mod recorded_disk;
 mod requests;
-mod shuffles;
+mod spilling;
 mod verbs;
 
 use std::fs;
@@ -97,6 +97,14 @@ impl Source {
             .unwrap();
         for sql in [
             "create table t as select g as id, 'secret ' || g as note from generate_series(1,5000) g",
+            // Values out of line, some of several versions of a row, some of none.
+            "create table long (id int, kept text, note text, packed text)",
+            "alter table long alter note set storage external",
+            "insert into long select g, case when g % 3 = 0 then d end, d, repeat(d, 2)
+             from generate_series(1, 400) g, lateral (select string_agg(md5(g || '/' || i), ' ') d
+             from generate_series(1, 150) i) as made",
+            "update long set id = id + 1000 where id % 7 = 0",
+            "delete from long where id % 11 = 0",
             "create role app login password 'x'",
             "alter role \"boss y\" set search_path = nowhere",
             "alter role \"boss y\" set default_transaction_read_only = on",

@@ -7,12 +7,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Result};
+use crate::rewrite::sorter::nameless_file;
 
 /// Bytes that are appended and read by position. `Debug` prints counts.
 pub(super) struct Store {
@@ -74,12 +75,7 @@ impl Store {
     }
 
     fn spill(&mut self) -> Result<()> {
-        let file = std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.directory)
-            .and_then(|()| tempfile::tempfile_in(&self.directory))
-            .map_err(self.error("make"))?;
+        let file = nameless_file(&self.directory).map_err(self.error("make"))?;
         let mut key = Zeroizing::new([0; 32]);
         getrandom::fill(key.as_mut()).map_err(|error| Error::Io {
             action: "draw random bytes from",
