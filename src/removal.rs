@@ -18,6 +18,8 @@ pub(crate) enum Removal {
     Toast,
     /// Zeroing chunks that no row refers to.
     OrphanedToast,
+    /// Clearing what the maps of visibility and free space say of no block.
+    Maps,
     /// Rebuilding indexes.
     Indexes,
     /// Refreshing materialized views.
@@ -43,13 +45,14 @@ pub(crate) enum Removal {
 #[cfg(test)]
 impl Removal {
     /// All of them.
-    pub(crate) const ALL: [Removal; 16] = [
+    pub(crate) const ALL: [Removal; 17] = [
         Removal::DeadRows,
         Removal::PageHoles,
         Removal::DroppedColumns,
         Removal::MissingValues,
         Removal::Toast,
         Removal::OrphanedToast,
+        Removal::Maps,
         Removal::Indexes,
         Removal::MaterializedViews,
         Removal::Statistics,

@@ -5,10 +5,11 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::places::{CONFIGURATION, FILES};
+use super::places::{CONFIGURATION, FILES, MAPS};
 use super::{Canary, Place};
 use crate::cluster::sandbox::Owner;
 use crate::error::{Error, Result};
+use crate::page::{BLCKSZ, Block, PageHeader, page_checksum};
 
 /// Where files go.
 pub(super) struct Files<'a> {
@@ -18,12 +19,15 @@ pub(super) struct Files<'a> {
     pub(super) database: u32,
     /// the `relfilenode` of one of these,
     pub(super) relation: u32,
+    /// the main fork of another one, which has all forks,
+    pub(super) vacuumed: PathBuf,
+    pub(super) checksums: bool,
     /// and canaries for each file.
     pub(super) canaries: Vec<Vec<Canary>>,
 }
 
 /// Files that canaries are for.
-pub(super) const COUNT: usize = FILES.len() + CONFIGURATION.len();
+pub(super) const COUNT: usize = FILES.len() + MAPS.len() + CONFIGURATION.len();
 
 impl Files<'_> {
     /// Plants them. A file that is there already is left alone, and there is no such place then.
@@ -40,6 +44,13 @@ impl Files<'_> {
             if self.create(&path, &text(&canaries, ""))? {
                 places.push(place(path, canaries));
             }
+        }
+        for (suffix, canaries) in MAPS.into_iter().zip(&mut canaries) {
+            let mut path = self.vacuumed.clone().into_os_string();
+            path.push(suffix);
+            let path = PathBuf::from(path);
+            self.behind_a_map(&path, &text(&canaries, ""))?;
+            places.push(place(path, canaries));
         }
         for (file, canaries) in CONFIGURATION.into_iter().zip(canaries) {
             let path = PathBuf::from(file);
@@ -87,6 +98,23 @@ impl Files<'_> {
                 Ok(true)
             }
         }
+    }
+
+    /// Writes to the end of a map's last page: there it is about blocks that no small table has.
+    fn behind_a_map(&self, path: &Path, text: &str) -> Result<()> {
+        let path = self.data_dir.join(path);
+        let mut file = fs::read(&path).map_err(Error::io("read", &path))?;
+        let number = file.len() / BLCKSZ;
+        let room = file.as_chunks_mut().0.last_mut().and_then(|page: &mut Block| {
+            let start = BLCKSZ.checked_sub(text.len())?;
+            page.get_mut(start..)?.copy_from_slice(text.as_bytes());
+            if self.checksums {
+                PageHeader::set_checksum(page, page_checksum(page, number as u32 - 1));
+            }
+            Some(())
+        });
+        room.ok_or_else(|| Error::invalid(format!("{}: no room for canaries", path.display())))?;
+        fs::write(&path, &file).map_err(Error::io("write", &path))
     }
 
     fn append(&self, path: &Path, text: &str) -> Result<()> {

@@ -75,6 +75,7 @@ fn trace(removal: Removal) -> &'static str {
         Removal::MissingValues => "pg_attribute",
         Removal::Toast => "thinveil_canary.long",
         Removal::OrphanedToast => "pg_toast",
+        Removal::Maps => "_fsm",
         Removal::Indexes => "rows_btree_d1",
         Removal::MaterializedViews => "thinveil_canary.derived",
         Removal::Statistics => "pg_statistic",

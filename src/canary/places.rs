@@ -163,6 +163,9 @@ pub(super) const FILES: [&str; 38] = [
     "pg_logical/snapshots/0-1.snap",
 ];
 
+/// Forks with a map of the heap's blocks.
+pub(super) const MAPS: [&str; 2] = ["_vm", "_fsm"];
+
 /// Configuration files; canaries go into a comment at their end.
 pub(super) const CONFIGURATION: [&str; 4] =
     ["postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"];

@@ -70,15 +70,18 @@ impl PlantJob<'_> {
             }
             let canaries = planter.plant(number == 0)?;
             if number == 0 {
-                first = Some((planter.numbers()?, canaries));
+                let vacuumed = planter.file("thinveil_canary.holes")?.unwrap_or_default();
+                first = Some((planter.numbers()?, vacuumed, canaries));
             }
             copies.extend(planter.file("thinveil_canary.known")?);
             places.append(&mut planter.places);
         }
         server.stop()?;
-        if let Some(((database, relation), canaries)) = first {
+        if let Some(((database, relation), vacuumed, canaries)) = first {
             let owner = Owner::of(data_dir)?;
-            let files = Files { data_dir, owner, database, relation, canaries };
+            let checksums = ControlFile::read(data_dir, major)?.checksums;
+            let files =
+                Files { data_dir, owner, database, relation, vacuumed, checksums, canaries };
             places.extend(files.plant()?);
         }
         Ok(Planted {

@@ -9,6 +9,7 @@ mod attribute;
 mod checksum;
 mod header;
 mod line_pointer;
+mod maps;
 mod nulled;
 mod tuple;
 mod varlena;
@@ -17,6 +18,9 @@ pub use attribute::{Attribute, Storage, TupleEnd, walk_attributes};
 pub use checksum::page_checksum;
 pub use header::PageHeader;
 pub use line_pointer::{LinePointer, line_pointers};
+pub use maps::{
+    HEAPBLOCKS_PER_PAGE, SLOTS_PER_FSM_PAGE, clear_free_space_page, clear_visibility_page,
+};
 pub use nulled::{max_align, nulled_tuple};
 pub use tuple::TupleHeader;
 pub use varlena::{ToastPointer, Varlena, VarlenaForm};

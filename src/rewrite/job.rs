@@ -1,13 +1,14 @@
 //! The whole rewrite: heaps, then TOAST tables, then missing values, and the report.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use roaring::RoaringBitmap;
 use serde::{Deserialize, Serialize};
 
+use super::maps;
 use super::nulls::NullCounts;
 use super::pass::{Pass, Target, Task, Workspace, in_parallel, share_out, tasks};
 use super::relation::{HeapWorker, MissingWorker, Relation, Totals};
@@ -171,6 +172,18 @@ impl RewriteJob<'_> {
 
         for (index, tasks) in toast.iter().filter(|_| !Removal::Toast.is_off()) {
             self.toast(&pass, &threads, relations, &totals, *index, tasks)?;
+        }
+
+        if !Removal::Maps.is_off() {
+            let heaps = relations.iter().map(|relation| relation.plan);
+            let heaps = heaps.flat_map(|plan| std::iter::once(&plan.path).chain(&plan.toast_path));
+            let heaps: Vec<_> = heaps.map(|path| self.pgdata.join(path)).collect();
+            in_parallel(&threads, &heaps, || {
+                |heap: &PathBuf| {
+                    self.cancel.check()?;
+                    maps::clear(heap, self.control)
+                }
+            })?;
         }
 
         for (database, plan, tasks) in missing.iter().filter(|_| !Removal::MissingValues.is_off()) {

@@ -4,8 +4,10 @@
 //! a table by name or talks to a server.
 
 mod by_row;
+mod fork;
 mod heap;
 mod job;
+mod maps;
 mod masked;
 mod missing;
 mod multixact;

@@ -260,7 +260,7 @@ fn write_changed(
 }
 
 /// Zeroes what a torn extension left behind a segment's last whole block; PostgreSQL ignores it.
-fn clear_tail(segment: &Segment) -> Result<()> {
+pub(super) fn clear_tail(segment: &Segment) -> Result<()> {
     if segment.tail == 0 {
         return Ok(());
     }

@@ -1,18 +1,16 @@
 //! Values out of line: put together from their chunks, masked once however many tuples refer to
 //! them, and written back to where they were.
 
-use std::fs::{File, OpenOptions};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::fork::Fork;
 use super::heap::HeapRewriter;
 use super::page::{Fault, Ranges, TuplePlace, TupleRewriter};
 use super::pass::{PageFault, Pass, Target, Workspace};
 use super::sorter::{Sorted, Sorter};
 use super::toast::{CHUNK_DATA, Chunk, Reference, layout};
-use crate::cluster::{Segment, segments};
 use crate::error::{Error, Place, Result};
 use crate::ids::BlockNumber;
 use crate::page::{
@@ -91,7 +89,7 @@ pub(super) struct ToastMasking<'a> {
     /// Its relation's columns.
     columns: &'a [&'a str],
     storage: Vec<Storage>,
-    files: Vec<(File, Segment)>,
+    fork: Fork,
     pages: Vec<Mutex<()>>,
     large: Mutex<()>,
 }
@@ -104,17 +102,12 @@ impl<'a> ToastMasking<'a> {
         columns: &'a [&'a str],
         first: &Path,
     ) -> Result<ToastMasking<'a>> {
-        let open = |segment: Segment| {
-            let file = OpenOptions::new().read(true).write(true).open(&segment.path);
-            Ok((file.map_err(Error::io("open", &segment.path))?, segment))
-        };
-        let files = segments(first, pass.control.relseg_size)?.into_iter().map(open);
         Ok(ToastMasking {
             pass,
             target,
             columns,
             storage: layout(),
-            files: files.collect::<Result<_>>()?,
+            fork: Fork::open(first, pass.control.relseg_size)?,
             pages: (0..LOCKS).map(|_| Mutex::new(())).collect(),
             large: Mutex::new(()),
         })
@@ -188,7 +181,7 @@ impl<'a> ToastMasking<'a> {
         };
         let page = {
             let _page = self.lock(block);
-            self.read(block)?
+            self.fork.read(block)?
         };
         let fault = |fault: Fault| PageFault::from(fault).at(Some(self.target), block);
         for chunk in chunks {
@@ -215,31 +208,16 @@ impl<'a> ToastMasking<'a> {
         });
         let mut writer = ChunkWriter { storage: &self.storage, data: data.collect() };
         let _page = self.lock(block);
-        let raw = self.read(block)?;
+        let raw = self.fork.read(block)?;
         let mut out = raw;
         let changed = self
             .pass
             .rewrite_page(&raw, &mut out, block, &mut workspace.pages, &mut writer)
             .map_err(|fault| fault.at(Some(self.target), block))?;
         if changed {
-            let (file, segment, position) = self.file(block)?;
-            file.write_all_at(&out, position).map_err(Error::io("write", &segment.path))?;
+            self.fork.write(block, &out)?;
         }
         Ok(())
-    }
-
-    fn read(&self, block: BlockNumber) -> Result<Block> {
-        let (file, segment, position) = self.file(block)?;
-        let mut page = [0; BLCKSZ];
-        file.read_exact_at(&mut page, position).map_err(Error::io("read", &segment.path))?;
-        Ok(page)
-    }
-
-    fn file(&self, block: BlockNumber) -> Result<(&File, &Segment, u64)> {
-        let number = (block.0 / self.pass.control.relseg_size) as usize;
-        let (file, segment) =
-            self.files.get(number).ok_or_else(|| Error::invalid("a chunk is in no segment"))?;
-        Ok((file, segment, u64::from(block.0 - segment.first_block) * BLCKSZ as u64))
     }
 
     fn lock(&self, block: BlockNumber) -> Option<MutexGuard<'_, ()>> {
