@@ -76,6 +76,58 @@ fn strays_and_remains_of_crashes_are_gone() {
 }
 
 #[test]
+fn maps_say_what_they_said_and_nothing_else() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    // More blocks than a page of the free space map has slots, with room left in some.
+    raw.exec(
+        "postgres",
+        "CREATE EXTENSION pg_freespacemap;
+         CREATE EXTENSION pg_visibility;
+         CREATE TABLE people (id integer PRIMARY KEY, name text)
+             WITH (fillfactor = 10, autovacuum_enabled = off);
+         INSERT INTO people SELECT i, 'Somebody ' || i || repeat(' x', 20)
+             FROM generate_series(1, 45000) AS i",
+    );
+    raw.exec("postgres", "DELETE FROM people WHERE id % 100 BETWEEN 7 AND 45");
+    raw.exec("postgres", "VACUUM people");
+    raw.exec("postgres", "UPDATE people SET name = name || '!' WHERE id % 1000 = 3");
+    const SPACE: &str =
+        "SELECT count(*) || md5(string_agg(blkno || ' ' || avail, ',' ORDER BY blkno))
+                         FROM pg_freespace('people')";
+    const VISIBLE: &str = "SELECT md5(string_agg(blkno || ' ' || all_visible, ',' ORDER BY blkno))
+                           FROM pg_visibility_map('people')";
+    const BLOCKS: &str = "SELECT pg_relation_size('people') / 8192 > 4069";
+    assert_eq!(raw.value("postgres", BLOCKS), "t");
+    let said = [SPACE, VISIBLE].map(|query| raw.value("postgres", query));
+    let file = raw.value("postgres", "SELECT pg_relation_filepath('people')");
+    raw.stop();
+    // Into the last page of each; one of them is about no block at all.
+    let data = raw.data().to_owned();
+    let mut needles = crate::common::Needles::new();
+    for (map, at) in [("fsm", 8000), ("fsm", 3000), ("vm", 6000)] {
+        let path = data.join(format!("{file}_{map}"));
+        let mut bytes = fs::read(&path).unwrap();
+        let stray = format!("Somebody {at} x x");
+        let start = bytes.len() - 8192 + at;
+        bytes[start..start + stray.len()].copy_from_slice(stray.as_bytes());
+        fs::write(&path, bytes).unwrap();
+        assert!(needles.add("stray", stray.as_bytes()));
+    }
+    let pool = Pool::new(&sandbox);
+    let people = ("public.people", "id = \"keep\"\nname = \"text\"");
+    let rules = Rules::for_tables(&sandbox, "rules.toml", "postgres", &[people]);
+    let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
+    assert_eq!(needles.find_below(pool.dir()), Vec::<String>::new());
+    let clone = pool.clone_of(&snapshot.id, &[]);
+    assert_eq!([SPACE, VISIBLE].map(|query| clone.value("postgres", query)), said);
+    for check in ["pg_check_visible('people')", "pg_check_frozen('people')"] {
+        assert_eq!(clone.value("postgres", &format!("SELECT count(*) FROM {check}")), "0");
+    }
+}
+
+#[test]
 fn a_length_before_a_text_makes_no_original_of_it() {
     let sandbox = Sandbox::new();
     let mut raw = Base::Empty.copy(&sandbox, "raw");
