@@ -42,6 +42,15 @@ impl Record for u64 {
     }
 }
 
+/// Makes room for so many more. Lists are many, and grow alike: doubling all of them would take up to
+/// twice the memory.
+#[inline]
+pub(super) fn grow<T>(list: &mut Vec<T>, more: usize) {
+    if list.capacity() - list.len() < more {
+        list.reserve_exact(more.max(list.len() / 8));
+    }
+}
+
 #[inline]
 pub(super) fn bucket_of(hash: u64) -> usize {
     (hash >> 56) as usize
@@ -95,6 +104,7 @@ impl<R: Record> Buckets<R> {
             let Some(number) = group.first().map(|first| bucket_of(first.hash())) else { continue };
             let Some(bucket) = self.buckets.get(number) else { continue };
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            grow(&mut bucket.records, group.len());
             bucket.records.extend_from_slice(group);
             let held = self.held.fetch_add(group.len(), Ordering::Relaxed) + group.len();
             if held > self.limit && bucket.records.len() >= WORTH_WRITING {

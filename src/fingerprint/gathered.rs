@@ -193,17 +193,26 @@ impl Gathered {
 
     /// The next originals to search for, which are gone from here; `None` after the last ones.
     pub(crate) fn next_set(&mut self) -> Result<Option<FingerprintSet>> {
-        let mut builder = Builder::new(self.key.clone(), self.beginnings.clone());
-        while let Some(bucket) = self.originals.get_mut(self.next) {
-            if builder.len() > 0 && builder.len() + bucket.len() > self.searched_at_once {
-                break;
+        while self.next < self.originals.len() {
+            let (mut end, mut entries) = (self.next, 0);
+            while let Some(bucket) = self.originals.get(end)
+                && (entries == 0 || entries + bucket.len() <= self.searched_at_once)
+            {
+                entries += bucket.len();
+                end += 1;
             }
-            let mut records = bucket.take()?;
-            records.retain(|entry| !self.forgotten.contains(&entry.full));
-            builder.add(records);
-            self.next += 1;
+            let mut builder = Builder::new(self.key.clone(), self.beginnings.clone(), entries);
+            for bucket in self.originals.get_mut(self.next..end).unwrap_or_default() {
+                let mut records = bucket.take()?;
+                records.retain(|entry| !self.forgotten.contains(&entry.full));
+                builder.add(records);
+            }
+            self.next = end;
+            if let Some(set) = builder.build() {
+                return Ok(Some(set));
+            }
         }
-        Ok((builder.len() > 0).then(|| builder.build()))
+        Ok(None)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::beginnings::Beginnings;
-use super::bucket::{BUCKETS, bucket_of};
+use super::bucket::{BUCKETS, bucket_of, grow};
 use super::collect::Entry;
 use super::hash::HashKey;
 use super::value::Class;
@@ -61,21 +61,26 @@ struct Directory {
 }
 
 impl Directory {
-    fn new(hashes: impl Iterator<Item = u64>, len: usize) -> Directory {
+    /// For so many hashes, which are to be counted one after the other.
+    fn for_hashes(len: usize) -> Directory {
         let bits = (len / 4).max(2).ilog2() + 1;
-        let shift = 64 - bits;
-        let mut starts = vec![0u32; (1 << bits) + 1];
-        for hash in hashes {
-            if let Some(count) = starts.get_mut((hash >> shift) as usize + 1) {
-                *count += 1;
-            }
+        Directory { starts: vec![0; (1 << bits) + 1], shift: 64 - bits }
+    }
+
+    fn count(&mut self, hash: u64) {
+        if let Some(count) = self.starts.get_mut((hash >> self.shift) as usize + 1) {
+            *count += 1;
         }
+    }
+
+    /// To be called when all are counted.
+    fn finish(mut self) -> Directory {
         let mut sum = 0;
-        for start in &mut starts {
+        for start in &mut self.starts {
             sum += *start;
             *start = sum;
         }
-        Directory { starts, shift }
+        self
     }
 
     #[inline]
@@ -187,33 +192,53 @@ impl FingerprintSet {
     }
 }
 
+/// The hash of what a value begins with, and the value's length in six bits of it that nothing
+/// looks at: above a tag's, and below those of a directory or filter of any size that fits memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Head(u64);
+
+impl Head {
+    const LEN_AT: u32 = u32::BITS;
+    const LEN: u64 = 63 << Self::LEN_AT;
+
+    fn new(hash: u64, len: u8) -> Head {
+        Head(hash & !Self::LEN | (u64::from(len) - 1) << Self::LEN_AT)
+    }
+
+    fn hash(self) -> u64 {
+        self.0 & !Self::LEN
+    }
+
+    /// Its length, as a bit.
+    fn length(self) -> u64 {
+        1 << ((self.0 & Self::LEN) >> Self::LEN_AT)
+    }
+}
+
 /// Makes a set of entries that come in the order of their hashes.
 pub(super) struct Builder {
     key: HashKey,
     beginnings: [Arc<Beginnings>; 2],
     fulls: Vec<u64>,
     known: Vec<u32>,
-    /// Heads with a length, by their first byte.
-    heads: Vec<Vec<(u64, u8)>>,
+    /// By their first byte.
+    heads: Vec<Vec<Head>>,
     short: Vec<u64>,
     short_lengths: u64,
 }
 
 impl Builder {
-    pub(super) fn new(key: HashKey, beginnings: [Arc<Beginnings>; 2]) -> Builder {
+    /// For so many entries.
+    pub(super) fn new(key: HashKey, beginnings: [Arc<Beginnings>; 2], entries: usize) -> Builder {
         Builder {
             key,
             beginnings,
-            fulls: Vec::new(),
-            known: Vec::new(),
+            fulls: Vec::with_capacity(entries),
+            known: Vec::with_capacity(entries),
             heads: vec![Vec::new(); BUCKETS],
             short: Vec::new(),
             short_lengths: 0,
         }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.fulls.len()
     }
 
     pub(super) fn add(&mut self, entries: Vec<Entry>) {
@@ -224,57 +249,54 @@ impl Builder {
                 self.short.push(entry.full);
                 self.short_lengths |= 1 << (entry.len - 1);
             } else if let Some(heads) = self.heads.get_mut(bucket_of(entry.head)) {
-                heads.push((entry.head, entry.len));
+                grow(heads, 1);
+                heads.push(Head::new(entry.head, entry.len));
             }
         }
     }
 
-    pub(super) fn build(self) -> FingerprintSet {
-        let mut buckets = self.heads;
-        let heads: Vec<Vec<(u64, u64)>> = buckets.par_iter_mut().map(distinct_heads).collect();
-        drop(buckets);
-        let count = heads.iter().map(Vec::len).sum();
-        let mut filter = Filter::new(count);
-        let (mut tags, mut lengths) = (Vec::with_capacity(count), Vec::with_capacity(count));
-        let hashes = heads.iter().flatten().map(|(head, _)| *head);
-        let directory = Directory::new(hashes, count);
-        for (head, bits) in heads.into_iter().flatten() {
-            filter.enter(head);
-            tags.push(head as u32);
-            lengths.push(bits);
+    /// The set; `None` if nothing was added.
+    pub(super) fn build(self) -> Option<FingerprintSet> {
+        let Builder { key, beginnings, fulls, known, heads: mut buckets, short, short_lengths } =
+            self;
+        if fulls.is_empty() {
+            return None;
         }
-        let mut short = Filter::new(self.short.len());
-        self.short.iter().for_each(|hash| short.enter(*hash));
-        let values = Directory::new(self.fulls.iter().copied(), self.fulls.len());
-        let (mut fulls, mut known) = (self.fulls, self.known);
-        fulls.shrink_to_fit();
-        known.shrink_to_fit();
-        FingerprintSet {
-            key: self.key,
-            beginnings: self.beginnings,
+        let of_one = |a: &Head, b: &Head| a.hash() == b.hash();
+        let count = buckets.par_iter_mut().map(|heads| {
+            heads.sort_unstable_by_key(|head| (head.hash(), head.length()));
+            heads.chunk_by(of_one).count()
+        });
+        let count = count.sum();
+        let mut filter = Filter::new(count);
+        let mut heads = Directory::for_hashes(count);
+        let (mut tags, mut lengths) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        // Each bucket is gone when its heads are entered.
+        for bucket in buckets {
+            for group in bucket.chunk_by(of_one) {
+                let Some(hash) = group.first().map(|head| head.hash()) else { continue };
+                filter.enter(hash);
+                heads.count(hash);
+                tags.push(hash as u32);
+                lengths.push(group.iter().fold(0, |all, head| all | head.length()));
+            }
+        }
+        let mut short_filter = Filter::new(short.len());
+        short.iter().for_each(|hash| short_filter.enter(*hash));
+        let mut values = Directory::for_hashes(fulls.len());
+        fulls.iter().for_each(|hash| values.count(*hash));
+        Some(FingerprintSet {
+            key,
+            beginnings,
             filter,
-            heads: directory,
+            heads: heads.finish(),
             tags,
             lengths,
-            values,
+            values: values.finish(),
             fulls,
             known,
-            short,
-            short_lengths: self.short_lengths,
-        }
+            short: short_filter,
+            short_lengths,
+        })
     }
-}
-
-/// Each head once, with all lengths of values that begin with it.
-fn distinct_heads(heads: &mut Vec<(u64, u8)>) -> Vec<(u64, u64)> {
-    let mut heads = std::mem::take(heads);
-    heads.sort_unstable();
-    let groups = heads.chunk_by(|(a, _), (b, _)| a == b);
-    let groups = groups.map(|group| {
-        let lengths = group.iter().fold(0, |all, (_, len)| all | 1 << (len - 1));
-        (group.first().map_or(0, |(head, _)| *head), lengths)
-    });
-    let mut distinct: Vec<(u64, u64)> = groups.collect();
-    distinct.shrink_to_fit();
-    distinct
 }
