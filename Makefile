@@ -30,7 +30,7 @@ demo: ## show thinveil on a production cluster made for the purpose
 .PHONY: test
 test: ## run all tests
 	@tools/install-prerequisites --tests
-	cargo test --workspace
+	tools/on-test-disk cargo test --workspace
 	@$(MAKE) --no-print-directory test-python \
 		THINVEIL_LIBRARY=$(abspath $(TARGET_DIR))/debug/deps/libthinveil_ffi.so
 	@tools/fuzz 30
@@ -48,7 +48,7 @@ test-python: ## test the Python package, installed from its wheel
 	python3 -m venv $(PYTHON_TESTS)
 	THINVEIL_PROFILE=dev THINVEIL_LIBRARY=$(THINVEIL_LIBRARY) $(PYTHON_TESTS)/bin/pip install --quiet './ffi/python[test]'
 	cd ffi/python && $(PYTHON_TESTS)/bin/mypy
-	cd ffi/python && $(PYTHON_TESTS)/bin/pytest -q -p no:cacheprovider
+	cd ffi/python && ../../tools/on-test-disk $(PYTHON_TESTS)/bin/pytest -q -p no:cacheprovider
 
 PREFIX ?= /usr/local
 LIB := $(DESTDIR)$(PREFIX)/lib
@@ -78,7 +78,7 @@ test-matrix: ## run the end-to-end tests on PostgreSQL 13 to 18, servers from np
 	cargo test --test end_to_end --no-run
 	@failed=; for major in $(MAJORS); do \
 		echo "PostgreSQL $$major"; \
-		THINVEIL_TEST_MAJOR=$$major cargo test --test end_to_end -- --skip majors:: \
+		THINVEIL_TEST_MAJOR=$$major tools/on-test-disk cargo test --test end_to_end -- --skip majors:: \
 			|| failed="$$failed $$major"; \
 	done; \
 	if [[ -n "$$failed" ]]; then echo "failed on:$$failed" >&2; exit 1; fi
@@ -89,7 +89,7 @@ TORTURES := failpoints:: random_runs:: disk_faults:: crashes::
 .PHONY: torture
 torture: ## crash the pool in every way, at most an hour (`make test` does some of it)
 	@tools/install-prerequisites --tests
-	THINVEIL_TORTURE=1 RUST_BACKTRACE=0 cargo test --package thinveil --lib -- --nocapture $(TORTURES)
+	THINVEIL_TORTURE=1 RUST_BACKTRACE=0 tools/on-test-disk cargo test --package thinveil --lib -- --nocapture $(TORTURES)
 
 .PHONY: lint
 lint: prerequisites $(CARGO_DENY) ## formatting, clippy, documentation, tidy, licences

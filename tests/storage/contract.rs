@@ -315,7 +315,7 @@ impl Driver for Leaky {
 #[test]
 fn a_driver_whose_clones_write_into_their_snapshot_is_found() {
     if crate::is_root() {
-        let home = tempfile::tempdir_in("/tmp").unwrap();
+        let home = tempfile::tempdir().unwrap();
         let leaky = Leaky(DriverKind::Copy.driver());
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             keeps_the_contract(&leaky, home.path());

@@ -42,7 +42,7 @@ fn what_is_elsewhere_is_not_seen() {
     }
     let mount = LoopMount::new(&["mkfs.btrfs", "-q"]);
     let other = LoopMount::new(&["mkfs.btrfs", "-q"]);
-    let plain = tempfile::tempdir_in("/tmp").unwrap();
+    let plain = tempfile::tempdir().unwrap();
     let view = mount.dir().join("view");
     for elsewhere in [other.dir().as_path(), plain.path()] {
         assert_eq!(DriverKind::Btrfs.driver().freeze(elsewhere, &view).unwrap(), None);

@@ -17,7 +17,7 @@ struct LoopMount {
 
 impl LoopMount {
     fn new(mkfs: &[&str]) -> LoopMount {
-        let home = tempfile::tempdir_in("/tmp").unwrap();
+        let home = tempfile::tempdir().unwrap();
         let image = home.path().join("image");
         fs::File::create(&image).unwrap().set_len(600 << 20).unwrap();
         let dir = home.path().join("mnt");
@@ -82,7 +82,7 @@ fn btrfs_keeps_the_contract() {
 fn overlay_keeps_the_contract_where_nothing_is_shared() {
     if is_root() {
         // A colon and a comma: separators in mount options.
-        let home = tempfile::Builder::new().prefix("a:b,c d-").tempdir_in("/tmp").unwrap();
+        let home = tempfile::Builder::new().prefix("a:b,c d-").tempdir().unwrap();
         let probe = probe(home.path(), DriverChoice::Auto).unwrap();
         assert_eq!(probe.chosen, DriverKind::Overlay);
         assert!(probe.tried[0].why_not.is_some(), "says why btrfs does not work there");
@@ -93,7 +93,7 @@ fn overlay_keeps_the_contract_where_nothing_is_shared() {
 #[test]
 fn copy_keeps_the_contract_anywhere() {
     if is_root() {
-        let home = tempfile::tempdir_in("/tmp").unwrap();
+        let home = tempfile::tempdir().unwrap();
         keeps_the_contract(DriverKind::Copy.driver().as_ref(), home.path());
     }
 }

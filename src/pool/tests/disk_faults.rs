@@ -84,7 +84,7 @@ struct Place {
 
 impl Place {
     fn new() -> Place {
-        let home = tempfile::Builder::new().prefix("thinveil-disk-").tempdir_in("/tmp").unwrap();
+        let home = tempfile::Builder::new().prefix("thinveil-disk-").tempdir().unwrap();
         let source = plain_source(home.path());
         fs::create_dir(home.path().join("disk")).unwrap();
         Place { home, source, test: std::thread::current().name().unwrap().to_owned() }

@@ -69,7 +69,7 @@ impl Source {
     }
 
     fn make() -> Source {
-        let home = tempfile::Builder::new().prefix("thinveil-src-").tempdir_in("/tmp").unwrap();
+        let home = tempfile::Builder::new().prefix("thinveil-src-").tempdir().unwrap();
         run(Command::new("chown").arg("postgres:").arg(home.path()));
         let data = home.path().join("data");
         let space = home.path().join("space");
@@ -136,7 +136,7 @@ struct Home {
 
 impl Home {
     fn new(kind: DriverKind) -> Home {
-        let home = tempfile::Builder::new().prefix("thinveil-pool-").tempdir_in("/tmp").unwrap();
+        let home = tempfile::Builder::new().prefix("thinveil-pool-").tempdir().unwrap();
         run(Command::new("chmod").arg("755").arg(home.path()));
         let dir = home.path().join("mnt");
         fs::create_dir(&dir).unwrap();

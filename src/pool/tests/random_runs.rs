@@ -51,7 +51,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        let home = tempfile::Builder::new().prefix("thinveil-random-").tempdir_in("/tmp").unwrap();
+        let home = tempfile::Builder::new().prefix("thinveil-random-").tempdir().unwrap();
         let source = plain_source(home.path());
         let prepared = home.path().join("prepared");
         let (pool, _) = Pool::init(&prepared, DriverChoice::Only(DRIVER)).unwrap();

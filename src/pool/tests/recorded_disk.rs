@@ -143,7 +143,7 @@ pub(super) struct Disk {
 impl Disk {
     pub(super) fn new(content: Content) -> Disk {
         let state = Arc::new(Mutex::new(State { content, ..State::default() }));
-        let dir = tempfile::Builder::new().prefix("thinveil-disk-").tempdir_in("/tmp").unwrap();
+        let dir = tempfile::Builder::new().prefix("thinveil-disk-").tempdir().unwrap();
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("thinveil-disk".to_owned())];
         let session = fuser::spawn_mount(Files(Arc::clone(&state)), dir.path(), &config).unwrap();
