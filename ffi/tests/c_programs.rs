@@ -1,48 +1,23 @@
 //! C and C++ programs against the header and both libraries: compiled by gcc and clang with every
 //! warning an error, run as they are, under AddressSanitizer and under valgrind.
 
+mod bench;
+
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
+use bench::Bench;
 use serde_json::{Value, json};
 use xtask::lab::{Cluster, ClusterOptions, Owner, Undo, Workplace, run};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/c");
-const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/include");
 const GOLDEN: &str = include_str!("../../tests/golden/masks.json");
-const WARNINGS: [&str; 5] = ["-Wall", "-Wextra", "-Werror", "-pedantic", "-g"];
-
-/// A directory of the test's own, with the libraries under the names that they are installed as.
-struct Bench {
-    dir: PathBuf,
-}
 
 impl Bench {
-    fn new(name: &str) -> Bench {
-        let built = env::current_exe().expect("a test binary");
-        let built = built.parent().expect("target/debug/deps");
-        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::remove_dir_all(&dir).ok();
-        fs::create_dir_all(&dir).expect("a directory");
-        let shared = built.join("libthinveil_ffi.so");
-        fs::copy(shared, dir.join("libthinveil.so.1")).expect("the shared library");
-        std::os::unix::fs::symlink("libthinveil.so.1", dir.join("libthinveil.so")).expect("a link");
-        fs::copy(built.join("libthinveil_ffi.a"), dir.join("libthinveil.a")).expect("the archive");
-        Bench { dir }
-    }
-
     /// Compiles a program of `tests/c` and returns where it is.
     fn compile(&self, compiler: &str, source: &str, more: &[&str]) -> PathBuf {
-        let flat = more.concat().replace(['/', '='], "");
-        let program = self.dir.join(format!("{source}.{compiler}{flat}").replace('+', "p"));
-        let mut command = Command::new(compiler);
-        command.args(WARNINGS).arg("-I").arg(INCLUDE).arg("-o").arg(&program);
-        command.arg(Path::new(SOURCES).join(source)).args(more);
-        command.arg("-L").arg(&self.dir).arg("-lthinveil");
-        command.arg(format!("-Wl,-rpath,{}", self.dir.display()));
-        run(command.args(["-lm", "-lpthread", "-ldl"])).expect("a program without warnings");
-        program
+        self.compile_file(compiler, &Path::new(SOURCES).join(source), more)
     }
 
     /// Golden vectors as `engine.c` reads them: a spec, a value and its masked form a line.

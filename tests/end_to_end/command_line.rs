@@ -291,3 +291,19 @@ fn security_labels_are_imported_as_rules() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("sql"), "{output:?}");
     }
 }
+
+#[test]
+fn without_a_pool_it_is_said_how_to_make_one() {
+    let sandbox = Sandbox::new();
+    let nothing = sandbox.join("nothing").display().to_string();
+    let output = thinveil(&["--pool", &nothing, "snapshot", "list"]);
+    assert_eq!(output.status.code(), Some(4));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let wanted =
+        format!("{nothing} is no pool: make one with `thinveil --pool {nothing} pool init`");
+    assert!(said.contains(&wanted), "{said}");
+
+    let pool = Pool::new(&sandbox);
+    let log = pool.command_for_people(&["snapshot", "log"]).output().unwrap();
+    assert_eq!(stdout(&log), "no snapshots\n");
+}

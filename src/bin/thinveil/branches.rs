@@ -23,7 +23,10 @@ impl Context<'_> {
 
     pub(crate) fn snapshot_log(&self) -> Result<()> {
         let tree = self.read("snapshot log", "", Pool::tree)?;
-        self.output.result(&tree, || tree.iter().map(text).collect())
+        self.output.result(&tree, || match tree.as_slice() {
+            [] => "no snapshots".to_owned(),
+            tree => tree.iter().map(text).collect(),
+        })
     }
 }
 

@@ -72,10 +72,9 @@ impl Context<'_> {
     /// Opens the pool, and says what a crash had left.
     pub(crate) fn open(&self) -> Result<Pool> {
         let dir = self.pool_dir()?;
-        let pool = Pool::open(dir).inspect_err(|error| {
-            if matches!(error, Error::NotFound { .. }) {
-                eprintln!("thinveil: make one with `thinveil --pool {} pool init`", dir.display());
-            }
+        let pool = Pool::open(dir).map_err(|error| match error {
+            Error::NotFound { .. } => Failure::NoPool(dir.to_owned()),
+            error => error.into(),
         })?;
         for problem in &pool.recovered().problems {
             eprintln!("thinveil: {problem}");

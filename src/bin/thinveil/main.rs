@@ -16,6 +16,7 @@ mod moving;
 mod output;
 mod progress;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -57,6 +58,8 @@ fn usage(error: &clap::Error) -> ExitCode {
 enum Failure {
     /// The command line lacks something.
     Usage(String),
+    /// There is no pool here.
+    NoPool(PathBuf),
     /// The library's word.
     Library(Error),
     /// The result, which is told, is a bad one.
@@ -75,7 +78,7 @@ impl Failure {
         match self {
             Failure::Usage(_) => 2,
             Failure::Library(Error::Refused(_)) => 3,
-            Failure::Library(Error::NotFound { .. }) => 4,
+            Failure::NoPool(_) | Failure::Library(Error::NotFound { .. }) => 4,
             Failure::Library(Error::Busy { .. }) => 5,
             Failure::Library(_) | Failure::Told => 1,
         }
@@ -86,6 +89,10 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Failure::Usage(what) => f.write_str(what),
+            Failure::NoPool(dir) => {
+                let dir = dir.display();
+                write!(f, "{dir} is no pool: make one with `thinveil --pool {dir} pool init`")
+            }
             Failure::Library(error) => error.fmt(f),
             Failure::Told => Ok(()),
         }

@@ -1,0 +1,3 @@
+module thinveil.example/engine
+
+go 1.19
