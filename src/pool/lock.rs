@@ -64,3 +64,27 @@ impl Lock {
         }
     }
 }
+
+impl Drop for Lock {
+    /// Unlocks the open file itself: a thread that is between `fork` and `exec` has a copy of the
+    /// descriptor, and closing ours would leave the lock to that copy.
+    fn drop(&mut self) {
+        _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_descriptor_does_not_keep_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = Lock::wait(&path, "it").unwrap();
+        let _copy = lock.file().try_clone().unwrap();
+        assert!(Lock::try_take(&path).unwrap().is_none());
+        drop(lock);
+        assert!(Lock::try_take(&path).unwrap().is_some());
+    }
+}
