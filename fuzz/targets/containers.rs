@@ -17,4 +17,6 @@ thinveil_fuzz::fuzz_masks!(Masks::new([
     ColumnMask::Range { layout: INT4, bound: spec(MaskName::Integer, ValueType::Int4) },
     ColumnMask::Range { layout: VARLENA, bound: spec(MaskName::Numeric, ValueType::Numeric) },
     ColumnMask::Multirange { layout: INT4, bound: spec(MaskName::DateShift, ValueType::Date) },
+    ColumnMask::Range { layout: VARLENA, bound: spec(MaskName::Ip, ValueType::Inet) },
+    ColumnMask::Multirange { layout: VARLENA, bound: spec(MaskName::Text, ValueType::Bpchar) },
 ]));

@@ -23,6 +23,7 @@ pub(crate) mod json;
 pub(crate) mod jsonb;
 pub(crate) mod jsonpath;
 mod labels;
+pub(crate) mod letter_order;
 mod literal;
 pub(crate) mod ltree;
 pub(crate) mod network;

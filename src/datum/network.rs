@@ -1,5 +1,6 @@
 //! `inet`, `cidr`, `macaddr`, `macaddr8`; utils/inet.h.
 
+use core::cmp::Ordering;
 use core::net::IpAddr;
 
 use super::DatumError;
@@ -46,6 +47,22 @@ pub(crate) fn clear_host(bits: u8, address: &mut [u8]) {
     for (at, byte) in address.iter_mut().enumerate() {
         *byte &= !behind(usize::from(bits), at);
     }
+}
+
+/// Which of two stored addresses is greater; `network_cmp`.
+pub(crate) fn compared(a: &[u8], b: &[u8]) -> Ordering {
+    let ([family, bits, address @ ..], [other_family, other_bits, other @ ..]) = (a, b) else {
+        return a.cmp(b);
+    };
+    let common = usize::from(*bits.min(other_bits));
+    let network = |address: &[u8]| -> Vec<u8> {
+        address.iter().enumerate().map(|(at, byte)| byte & !behind(common, at)).collect()
+    };
+    family
+        .cmp(other_family)
+        .then_with(|| network(address).cmp(&network(other)))
+        .then_with(|| bits.cmp(other_bits))
+        .then_with(|| address.cmp(other))
 }
 
 /// Reads `192.0.2.1`, `192.0.2.0/24` or the like of IPv6.

@@ -86,7 +86,7 @@ pub(crate) use shuffle::{Cycle, Shuffler};
 pub use spec::MaskSpec;
 pub use structured::{
     Alone, ColumnMask, ColumnMasker, FieldMask, PathAction, PathMasks, PathTree, ScalarMask,
-    ShuffleMask, UnknownPaths, takes_bounds,
+    ShuffleMask, UnknownPaths, bounds_need_permutation, takes_bounds,
 };
 pub(crate) use subject::{
     canonical as canonical_subject, canonical_text as canonical_subject_text,

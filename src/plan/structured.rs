@@ -210,15 +210,18 @@ impl Planner {
             _ => return self.unsupported(at),
         };
         let Some(spec) = self.spec(at, value_type, rule) else { return ColumnMask::Keep };
-        if value_type != ValueType::Numeric {
-            return range(spec);
-        }
-        if !mask::is_injective(spec.mask, value_type, &spec.options) {
+        let needs_permutation = mask::bounds_need_permutation(value_type);
+        if needs_permutation && !mask::is_injective(spec.mask, value_type, &spec.options) {
+            let permutation = match value_type {
+                ValueType::Numeric => MaskName::Numeric,
+                ValueType::Uuid => MaskName::Uuid,
+                _ => MaskName::Ip,
+            };
             self.misfit(
                 at,
                 "mask_type_mismatch",
-                format!("numbers that bound a range need a permutation, not mask {}", rule.mask),
-                "\"numeric\", without noise".to_owned(),
+                format!("bounds of this range need a permutation, not mask {}", rule.mask),
+                format!("\"{permutation}\""),
             );
             return ColumnMask::Keep;
         }

@@ -74,8 +74,7 @@ pub(super) fn columns() -> String {
     )
 }
 
-/// A range's bounds are in the order of its operator class: whether that is the type's own is
-/// the last column.
+/// A range's bounds are in the order of its operator class, and texts in that of its collation.
 pub(super) fn types(major: PgMajor) -> String {
     let multirange = if major.number() >= 14 { "r.rngmultitypid" } else { "NULL::oid" };
     format!(
@@ -87,13 +86,28 @@ pub(super) fn types(major: PgMajor) -> String {
                  FROM pg_enum e WHERE e.enumtypid = t.oid),
                 (SELECT array_agg(e.enumlabel::text ORDER BY e.enumsortorder)
                  FROM pg_enum e WHERE e.enumtypid = t.oid),
-                t.typnotnull
+                t.typnotnull,
+                (SELECT format('%I.%I', s.nspname, l.collname)
+                 FROM pg_collation l JOIN pg_namespace s ON s.oid = l.collnamespace
+                 WHERE l.oid = r.rngcollation)
          FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
          LEFT JOIN pg_depend d ON d.classid = 'pg_type'::regclass AND d.objid = t.oid
               AND d.objsubid = 0 AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
          LEFT JOIN pg_extension x ON x.oid = d.refobjid
          LEFT JOIN pg_range r ON r.rngtypid = t.oid
          LEFT JOIN pg_opclass o ON o.oid = r.rngsubopc"
+    )
+}
+
+/// Whether a collation, by its quoted name, has texts with ranks in their order: those of a
+/// thousand ranks among themselves.
+pub(super) fn in_order(collation: &str) -> String {
+    format!(
+        "WITH texts AS (SELECT * FROM unnest($1::int4[], $2::text[]) t (rank, text))
+         SELECT NOT EXISTS (
+             SELECT FROM texts a JOIN texts b
+             ON a.rank / 1000 = b.rank / 1000 AND a.rank < b.rank
+             WHERE a.text >= b.text COLLATE {collation})"
     )
 }
 

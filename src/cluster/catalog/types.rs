@@ -1,13 +1,15 @@
 //! Types: domains seen through, and how values are put together.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use postgres::{Client, Row};
 
 use super::read_database::alignment;
 use super::relation::TypeName;
 use super::sql;
-use super::value::{cell, oid, rows};
+use super::value::{cell, oid, rows, sql_error};
+use crate::datum::letter_order::every_beginning;
 use crate::datum::{EnumLabels, Field, Layout, Part, Structure};
 use crate::error::Result;
 use crate::ids::{Oid, PgMajor};
@@ -35,7 +37,8 @@ struct TypeRow {
     element: Oid,
     /// Of a composite: its `pg_class` row.
     relation: Oid,
-    /// Of a range: its bounds, if they are in the order of their type's own operator class.
+    /// Of a range: its bounds, if they are in an order that masks know: that of their type's own
+    /// operator class, and for texts of a collation that has letters in the usual order.
     subtype: Option<Oid>,
     /// `format_type`
     printed: String,
@@ -48,6 +51,17 @@ fn labels(row: &Row, what: &'static str) -> Result<EnumLabels> {
     let oids = cell::<Option<Vec<u32>>>(row, 14, what)?.unwrap_or_default();
     let names = cell::<Option<Vec<String>>>(row, 15, what)?.unwrap_or_default();
     Ok(EnumLabels(oids.into_iter().zip(names).collect()))
+}
+
+/// True if a collation, by its quoted name, has masked texts in the order that masks give them.
+fn has_letters_in_order(client: &mut Client, collation: &str) -> Result<bool> {
+    let what = "the order of a collation";
+    let (ranks, texts): (Vec<i32>, Vec<String>) =
+        every_beginning().map(|(rank, text)| (rank as i32, text)).unzip();
+    let row = client
+        .query_one(&sql::in_order(collation), &[&ranks, &texts])
+        .map_err(|error| sql_error(what, &error))?;
+    cell(&row, 0, what)
 }
 
 struct AttributeRow {
@@ -66,6 +80,7 @@ impl Types {
             multiranges: BTreeMap::new(),
         };
         let what = "types";
+        let mut collations = BTreeMap::new();
         for row in rows(client, what, &sql::types(major))? {
             let type_oid = oid(&row, 0, what)?;
             let subtype: Option<u32> = cell(&row, 9, what)?;
@@ -73,7 +88,16 @@ impl Types {
                 types.multiranges.insert(Oid(multirange), type_oid);
             }
             let kind: String = cell(&row, 3, what)?;
-            let default_order: bool = cell(&row, 12, what)?;
+            let mut known_order: bool = cell(&row, 12, what)?;
+            if let Some(collation) = cell::<Option<String>>(&row, 17, what)? {
+                known_order &= match collations.entry(collation) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(new) => {
+                        let usual = has_letters_in_order(client, new.key())?;
+                        *new.insert(usual)
+                    }
+                };
+            }
             types.types.insert(
                 type_oid,
                 TypeRow {
@@ -91,7 +115,7 @@ impl Types {
                     },
                     element: oid(&row, 7, what)?,
                     relation: oid(&row, 8, what)?,
-                    subtype: subtype.filter(|_| default_order).map(Oid),
+                    subtype: subtype.filter(|_| known_order).map(Oid),
                     printed: cell(&row, 11, what)?,
                     not_null: cell(&row, 16, what)?,
                 },

@@ -2,13 +2,18 @@
 //!
 //! Dates and timestamps are all moved by the distance of the first finite bound, so that order and
 //! lengths stay. Whole numbers, floats and times are masked one by one and sorted; where two
-//! different ones come out equal, the later goes up to the next value. So flags, and what is
-//! canonical, stay.
+//! different ones come out equal, the later goes up to the next value. Uuids and addresses are
+//! permuted and sorted. Texts get beginnings that are in order. So flags, and what is canonical,
+//! stay.
+
+use std::cmp::Ordering;
+use std::ops::Range;
 
 use super::number_order;
 use super::scalar::Watch;
 use crate::datum::structure::Stored;
-use crate::datum::{DatumError, ValueType, integer, numeric, temporal};
+use crate::datum::text::unpadded;
+use crate::datum::{DatumError, ValueType, integer, letter_order, network, numeric, temporal};
 use crate::mask::Masker;
 use crate::rules::MaskName;
 
@@ -24,7 +29,11 @@ pub(super) fn mask_bounds(
         let data = value.get(bound.data.clone()).unwrap_or_default();
         watch.witness.original(masker.value_type(), data);
     }
-    mask_in_order(value, bounds, multirange, masker)?;
+    if masker.value_type().is_text() {
+        mask_texts(value, bounds, masker, watch)?;
+    } else {
+        mask_in_order(value, bounds, multirange, masker)?;
+    }
     for bound in bounds {
         let data = value.get(bound.data.clone()).unwrap_or_default();
         watch.witness.output(masker.value_type(), data);
@@ -41,6 +50,9 @@ fn mask_in_order(
     let value_type = masker.value_type();
     if value_type == ValueType::Numeric {
         return mask_numeric(value, bounds, multirange, masker);
+    }
+    if is_compared_whole(value_type) {
+        return mask_wholes(value, bounds, masker);
     }
     let Some(limits) = limits(value_type) else {
         return Err(DatumError("bounds of this type can't be masked"));
@@ -91,6 +103,13 @@ fn mask_in_order(
 
 /// A bound as a number in the order of its type.
 fn read(value_type: ValueType, bytes: &[u8]) -> Result<i64, DatumError> {
+    if matches!(value_type, ValueType::Macaddr | ValueType::Macaddr8) {
+        let number = |whole, byte: &u8| whole << 8 | u64::from(*byte);
+        return Ok(signed(bytes.iter().fold(0, number)));
+    }
+    if value_type.is_unsigned() {
+        return integer::read_unsigned(bytes).map(|(number, _)| signed(number));
+    }
     let stored = integer::read(bytes)?;
     Ok(match value_type {
         ValueType::Float4 => rank(stored, i64::from(i32::MAX), f64::from(float4(stored))),
@@ -101,12 +120,27 @@ fn read(value_type: ValueType, bytes: &[u8]) -> Result<i64, DatumError> {
 
 /// Writes a bound that is a number in the order of its type.
 fn write(value_type: ValueType, bytes: &mut [u8], number: i64) {
+    if matches!(value_type, ValueType::Macaddr | ValueType::Macaddr8) {
+        let digits = signed(number as u64).to_be_bytes();
+        for (to, from) in bytes.iter_mut().rev().zip(digits.iter().rev()) {
+            *to = *from;
+        }
+        return;
+    }
+    if value_type.is_unsigned() {
+        return integer::write(bytes, signed(number as u64));
+    }
     let magnitude = match value_type {
         ValueType::Float4 => i64::from(i32::MAX),
         ValueType::Float8 => i64::MAX,
         _ => return integer::write(bytes, number),
     };
     integer::write(bytes, if number < 0 { (number - 1) ^ magnitude } else { number });
+}
+
+/// A number without sign as one with a sign in the same order, and back.
+fn signed(number: u64) -> i64 {
+    (number ^ 1 << 63) as i64
 }
 
 fn float4(stored: i64) -> f32 {
@@ -130,7 +164,13 @@ fn limits(value_type: ValueType) -> Option<(i64, i64)> {
     Some(match value_type {
         ValueType::Int2 => (i64::from(i16::MIN), i64::from(i16::MAX)),
         ValueType::Int4 => (i64::from(i32::MIN), i64::from(i32::MAX)),
-        ValueType::Int8 => (i64::MIN, i64::MAX),
+        ValueType::Int8
+        | ValueType::Money
+        | ValueType::Xid8
+        | ValueType::PgLsn
+        | ValueType::Macaddr8 => (i64::MIN, i64::MAX),
+        ValueType::Oid => (signed(0), signed(u32::MAX.into())),
+        ValueType::Macaddr => (signed(0), signed((1 << 48) - 1)),
         ValueType::Date => (temporal::DATE_MIN, temporal::DATE_MAX),
         ValueType::Time => (0, temporal::DAY),
         ValueType::Timestamp | ValueType::TimestampTz => {
@@ -150,7 +190,25 @@ fn limits(value_type: ValueType) -> Option<(i64, i64)> {
 
 /// True if the bounds of a range of this type can be masked.
 pub fn takes_bounds(value_type: ValueType) -> bool {
-    value_type == ValueType::Numeric || limits(value_type).is_some()
+    value_type == ValueType::Numeric
+        || is_compared_whole(value_type)
+        || is_text_in_order(value_type)
+        || limits(value_type).is_some()
+}
+
+/// True if bounds of this type stay different only where the mask is a permutation.
+pub fn bounds_need_permutation(value_type: ValueType) -> bool {
+    value_type == ValueType::Numeric || is_compared_whole(value_type)
+}
+
+/// Types of more bytes than a number has.
+fn is_compared_whole(value_type: ValueType) -> bool {
+    matches!(value_type, ValueType::Uuid | ValueType::Inet | ValueType::Cidr)
+}
+
+/// Texts of any length.
+fn is_text_in_order(value_type: ValueType) -> bool {
+    value_type.is_text() && value_type != ValueType::Name
 }
 
 fn is_infinite(value_type: ValueType, number: i64) -> bool {
@@ -203,6 +261,90 @@ fn in_order(before: &[i64], after: &[i64], (min, max): (i64, i64)) -> Vec<i64> {
             distinct.get(rank).copied()
         })
         .collect()
+}
+
+/// Masks what is compared as a whole, and sorts it.
+fn mask_wholes(
+    value: &mut [u8],
+    bounds: &[Stored],
+    masker: &mut Masker<'_>,
+) -> Result<(), DatumError> {
+    let value_type = masker.value_type();
+    let mut originals: Vec<Vec<u8>> = Vec::with_capacity(bounds.len());
+    let mut ranks = Vec::with_capacity(bounds.len());
+    let mut masked: Vec<Vec<u8>> = Vec::with_capacity(bounds.len());
+    for bound in bounds {
+        let whole = value.get_mut(bound.data.clone()).unwrap_or_default();
+        if originals.last().is_none_or(|last| last != whole) {
+            originals.push(whole.to_vec());
+            masker.apply(whole)?;
+            masked.push(whole.to_vec());
+        }
+        ranks.push(originals.len() - 1);
+    }
+    if !originals.is_sorted_by(|a, b| compared(value_type, a, b) == Ordering::Less) {
+        return Err(DatumError("bounds of a range are not in order"));
+    }
+    masked.sort_by(|a, b| compared(value_type, a, b));
+    for (bound, rank) in bounds.iter().zip(ranks) {
+        let to = value.get_mut(bound.data.clone()).unwrap_or_default();
+        match masked.get(rank) {
+            Some(from) if from.len() == to.len() => to.copy_from_slice(from),
+            _ => return Err(DatumError("masked bounds are of other sizes")),
+        }
+    }
+    Ok(())
+}
+
+/// `uuid_cmp`, `network_cmp`.
+fn compared(value_type: ValueType, a: &[u8], b: &[u8]) -> Ordering {
+    if value_type == ValueType::Uuid { a.cmp(b) } else { network::compared(a, b) }
+}
+
+/// Gives texts beginnings in order. Which text is greater is for its collation to say, which was
+/// asked whether it agrees: see [`letter_order`]. An empty text is the first, and stays; one without
+/// another is masked as it would be anywhere.
+fn mask_texts(
+    value: &mut [u8],
+    bounds: &[Stored],
+    masker: &mut Masker<'_>,
+    watch: &mut Watch<'_>,
+) -> Result<(), DatumError> {
+    let mut ranked: Vec<(Range<usize>, usize)> = Vec::with_capacity(bounds.len());
+    for bound in bounds {
+        let stored = value.get_mut(bound.data.clone()).unwrap_or_default();
+        let padded = masker.value_type() == ValueType::Bpchar;
+        let len = if padded { unpadded(stored).len() } else { stored.len() };
+        let place = bound.data.start..bound.data.start + len;
+        let rank = match ranked.last() {
+            None => 0,
+            Some((last, rank)) if value.get(last.clone()) == value.get(place.clone()) => *rank,
+            Some((_, rank)) => rank + 1,
+        };
+        if len > 0 {
+            ranked.push((place, rank));
+        } else if !ranked.is_empty() {
+            return Err(DatumError("bounds of a range are not in order"));
+        }
+    }
+    let count = ranked.last().map_or(0, |(_, rank)| rank + 1);
+    let is_only_one = count == 1 && ranked.len() == bounds.len();
+    for equal in ranked.chunk_by(|(_, rank), (_, next)| rank == next) {
+        for (place, rank) in equal {
+            let text = value.get_mut(place.clone()).unwrap_or_default();
+            masker.apply(text)?;
+            let mut free = 0;
+            if !is_only_one {
+                free =
+                    letter_order::begin(text, *rank, count, |text, at| masker.boundary(text, at))
+                        .ok_or(DatumError("bounds are too short to be masked and in order"))?;
+            }
+            if equal.len() == 1 {
+                watch.free_text(text.get(free..).unwrap_or_default());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Numbers differ in length: where the two of a range are masked to the wrong way round, they change

@@ -13,7 +13,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::bounds::takes_bounds;
+pub use self::bounds::{bounds_need_permutation, takes_bounds};
 pub use self::column_masker::ColumnMasker;
 pub use self::path_tree::PathTree;
 pub use self::scalar::{PathAction, PathMasks, ScalarMask, UnknownPaths};
