@@ -92,11 +92,12 @@ torture: ## crash the pool in every way, at most an hour (`make test` does some 
 	THINVEIL_TORTURE=1 RUST_BACKTRACE=0 tools/on-test-disk cargo test --package thinveil --lib -- --nocapture $(TORTURES)
 
 .PHONY: lint
-lint: prerequisites $(CARGO_DENY) ## formatting, clippy, documentation, tidy, licences
+lint: prerequisites $(CARGO_DENY) ## formatting, clippy, documentation, tidy, public API, licences
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	cargo xtask tidy
+	tools/public-api
 	$(CARGO_DENY) --locked check licenses bans sources
 
 .PHONY: bench

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 
@@ -87,15 +87,17 @@ impl ToastTable<'_> {
         // A page holds four chunks, as a rule.
         let rounds = (4 * blocks).div_ceil(CHUNKS_AT_ONCE) as u32;
         for round in 0..rounds {
-            let chunks: Vec<Vec<Chunk>> = tasks
-                .par_iter()
-                .map(|(segment, first)| self.chunks(*segment, *first, round, rounds))
-                .collect::<Result<_>>()?;
-            let mut chunks = chunks.concat();
+            // One list from the first: pieces of it would be in memory twice.
+            let chunks = Mutex::new(Vec::new());
+            tasks.par_iter().try_for_each(|(segment, first)| {
+                let mut found = self.chunks(*segment, *first, round, rounds)?;
+                lock(&chunks).append(&mut found);
+                Ok::<(), Error>(())
+            })?;
+            let mut chunks = chunks.into_inner().unwrap_or_else(PoisonError::into_inner);
             chunks.par_sort_unstable();
-            let values: Vec<&[Chunk]> =
-                chunks.chunk_by(|a, b| (a.id, a.xmin) == (b.id, b.xmin)).collect();
-            values.par_iter().with_max_len(64).try_for_each_init(
+            let values = chunks.par_chunk_by(|a, b| (a.id, a.xmin) == (b.id, b.xmin));
+            values.try_for_each_init(
                 || (Searcher::default(), Vec::new(), Vec::new()),
                 |(searcher, stored, raw), chunks| self.value(chunks, &visit, searcher, stored, raw),
             )?;
@@ -150,8 +152,7 @@ impl ToastTable<'_> {
         stored.clear();
         let len: usize = chunks.iter().map(|chunk| usize::from(chunk.end - chunk.start)).sum();
         let large = len > LARGE;
-        let _one_at_a_time =
-            large.then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner));
+        let _one_at_a_time = large.then(|| lock(&self.large));
         stored.reserve_exact(len);
         let mut at = None;
         for of_segment in chunks.chunk_by(|a, b| a.target == b.target) {
@@ -240,6 +241,10 @@ impl ToastTable<'_> {
         }
         Ok(pointers)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `t_xmin` of the tuple at a line pointer.

@@ -18,6 +18,13 @@ pub struct Segment {
     pub tail: u64,
 }
 
+impl Segment {
+    /// The block behind its last whole one, by number within the fork.
+    pub(crate) fn end(&self) -> u32 {
+        self.first_block + self.blocks
+    }
+}
+
 /// The segments of the main fork whose first segment is `first`: `16384`, `16384.1`, …
 /// A relation without storage yet (an unlogged one after a crash, say) has none.
 pub fn segments(first: &Path, relseg_size: u32) -> Result<Vec<Segment>> {

@@ -28,7 +28,7 @@ impl Fork {
 
     /// Whole blocks in it.
     pub(super) fn blocks(&self) -> u32 {
-        self.files.last().map_or(0, |(_, segment)| segment.first_block + segment.blocks)
+        self.segments().last().map_or(0, Segment::end)
     }
 
     pub(super) fn segments(&self) -> impl Iterator<Item = &Segment> {

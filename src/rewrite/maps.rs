@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::fork::Fork;
 use super::pass::clear_tail;
-use crate::cluster::ControlFile;
+use crate::cluster::{ControlFile, Segment, segments};
 use crate::error::Result;
 use crate::ids::BlockNumber;
 use crate::page::{
@@ -18,7 +18,7 @@ const SUBTREE: u32 = SLOTS_PER_FSM_PAGE + 1;
 
 /// Clears the maps of the heap whose first segment is `heap`.
 pub(super) fn clear(heap: &Path, control: &ControlFile) -> Result<()> {
-    let blocks = Fork::open(heap, control.relseg_size)?.blocks();
+    let blocks = segments(heap, control.relseg_size)?.last().map_or(0, Segment::end);
     clear_visibility(&Map::open(heap, "_vm", control)?, blocks)?;
     clear_free_space(&Map::open(heap, "_fsm", control)?, blocks)
 }
