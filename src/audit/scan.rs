@@ -20,8 +20,8 @@ use crate::progress::{Cancel, Progress, Stage};
 const CHUNK: u64 = 4 << 20;
 /// Bytes before a chunk that serve as context: a varlena header, the beginning of another form.
 const BEFORE: u64 = 64;
-/// Larger buffers are given back.
-const KEPT: usize = 16 << 20;
+/// A larger buffer is given back.
+pub(super) const KEPT: usize = 4 << 20;
 /// The attribute of a TOAST table that holds data.
 const CHUNK_DATA: usize = 2;
 
@@ -93,12 +93,24 @@ impl Searcher {
         hits.drain(..)
     }
 
-    fn give_back(&mut self) {
-        for buffer in [&mut self.raw, &mut self.decoded.bytes] {
-            if buffer.capacity() > KEPT {
-                *buffer = Vec::new();
+    /// The same for all of a value. As many bytes at once as of a file: what is decoded of them
+    /// takes several times their room.
+    pub(super) fn search_value(
+        &mut self,
+        scan: &Scan<'_>,
+        value: &[u8],
+        form: Form,
+        mut found: impl FnMut(Hit) -> Result<()>,
+    ) -> Result<()> {
+        for start in (0..value.len()).step_by(CHUNK as usize) {
+            let begin = start.saturating_sub(BEFORE as usize);
+            let end = (start + CHUNK as usize).min(value.len());
+            let bytes = value.get(begin..value.len().min(end + REACH)).unwrap_or_default();
+            for hit in self.search(scan, bytes, start - begin, end - begin, form) {
+                found(Hit { position: begin + hit.position, last: begin + hit.last, ..hit })?;
             }
         }
+        Ok(())
     }
 }
 
@@ -245,7 +257,9 @@ impl Scan<'_> {
         }
         searcher.raw = raw;
         searcher.buffer = buffer;
-        searcher.give_back();
+        if searcher.raw.capacity() > KEPT {
+            searcher.raw = Vec::new();
+        }
         Ok(())
     }
 
@@ -257,11 +271,10 @@ impl Scan<'_> {
         spot: Spot,
         searcher: &mut Searcher,
     ) -> Result<()> {
-        for hit in searcher.search(self, value, 0, value.len(), spot.form) {
+        searcher.search_value(self, value, spot.form, |hit| {
             let spot = Spot { form: hit.form, ..spot };
-            self.judge(target, hit.value, spot, Some(value))?;
-        }
-        Ok(())
+            self.judge(target, hit.value, spot, Some(value))
+        })
     }
 
     /// The block of a file, read anew.

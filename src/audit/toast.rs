@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::cell::{each_cell, unpack};
 use super::findings::Spot;
 use super::forms::Form;
-use super::scan::{Scan, Searcher};
+use super::scan::{KEPT, Scan, Searcher};
 use super::target::Target;
 use crate::error::{Error, Result};
 use crate::page::{BLCKSZ, Block};
@@ -151,8 +151,7 @@ impl ToastTable<'_> {
         let Some(first) = chunks.first() else { return Ok(()) };
         stored.clear();
         let len: usize = chunks.iter().map(|chunk| usize::from(chunk.end - chunk.start)).sum();
-        let large = len > LARGE;
-        let _one_at_a_time = large.then(|| lock(&self.large));
+        let _one_at_a_time = (len > LARGE).then(|| lock(&self.large));
         stored.reserve_exact(len);
         let mut at = None;
         for of_segment in chunks.chunk_by(|a, b| a.target == b.target) {
@@ -185,9 +184,10 @@ impl ToastTable<'_> {
             let spot = Spot { form: Form::Compressed, ..spot };
             visit(self, raw, spot, first.id, searcher)?;
         }
-        if large {
-            *stored = Vec::new();
-            *raw = Vec::new();
+        for buffer in [stored, raw] {
+            if buffer.capacity() > KEPT {
+                *buffer = Vec::new();
+            }
         }
         self.scan.advance(len as u64);
         Ok(())
@@ -196,12 +196,11 @@ impl ToastTable<'_> {
     /// Searches every value.
     pub(super) fn search(&self) -> Result<()> {
         self.each_value(|table, value, spot, id, searcher| {
-            for hit in searcher.search(table.scan, value, 0, value.len(), spot.form) {
+            searcher.search_value(table.scan, value, spot.form, |hit| {
                 let spot = table.name(Spot { form: hit.form, ..spot }, id)?;
                 let target = table.target(spot.relation)?;
-                table.scan.judge(target, hit.value, spot, Some(value))?;
-            }
-            Ok(())
+                table.scan.judge(target, hit.value, spot, Some(value))
+            })
         })
     }
 
