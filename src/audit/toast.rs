@@ -17,8 +17,8 @@ use crate::page::{BLCKSZ, Block};
 
 /// Blocks of one task.
 const TASK_BLOCKS: u32 = 512;
-/// Chunks taken down at once: larger tables are gone through several times.
-const CHUNKS_AT_ONCE: u64 = 4 << 20;
+/// Chunks taken down at once, which takes 50 MB: larger tables are gone through several times.
+const CHUNKS_AT_ONCE: u64 = 2 << 20;
 /// Of values with more bytes than this, one at a time is in memory.
 const LARGE: usize = 16 << 20;
 
