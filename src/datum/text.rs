@@ -37,6 +37,19 @@ pub(crate) fn units(bytes: &[u8]) -> impl Iterator<Item = Unit> {
     })
 }
 
+/// Of units of these lengths, where the first one ends that goes up to `at` or beyond it, or else
+/// the last.
+pub(crate) fn boundary(lengths: impl Iterator<Item = usize>, at: usize) -> usize {
+    let mut end = 0;
+    for len in lengths {
+        if end >= at {
+            break;
+        }
+        end += len;
+    }
+    end
+}
+
 /// A `char(n)`'s value without its padding.
 pub(crate) fn unpadded(value: &mut [u8]) -> &mut [u8] {
     let end = value.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1);

@@ -19,7 +19,7 @@ use super::subject::Subject;
 use super::username::Username;
 use super::witness::{NoWitness, Witness};
 use super::{fixed, locale, shift, support};
-use crate::datum::text::{Unit, of_name, units, unpadded};
+use crate::datum::text::{Unit, boundary, of_name, units, unpadded};
 use crate::datum::{DatumError, Encoding, EnumLabels, Literal, ValueType, integer as stored};
 use crate::error::{Error, Result};
 use crate::rules::MaskName;
@@ -339,18 +339,9 @@ impl Masker<'_> {
 
     /// Where the first character of a masked text ends that goes up to `at` or beyond it.
     pub(super) fn boundary(&self, text: &[u8], at: usize) -> usize {
-        let ends = |lengths: &mut dyn Iterator<Item = usize>| {
-            lengths
-                .scan(0, |end, len| {
-                    *end += len;
-                    Some(*end)
-                })
-                .find(|end| *end >= at)
-                .unwrap_or(text.len())
-        };
         match self.hand.mask.foreign {
-            Some(encoding) => ends(&mut encoding.lengths(text)),
-            None => ends(&mut units(text).map(Unit::len)),
+            Some(encoding) => boundary(encoding.lengths(text), at),
+            None => boundary(units(text).map(Unit::len), at),
         }
     }
 

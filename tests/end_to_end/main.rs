@@ -31,6 +31,7 @@ mod nulls;
 mod ordinary_user;
 mod parts;
 mod ports;
+mod ranges;
 mod refusals;
 mod residue;
 mod retention;

@@ -2,6 +2,8 @@
 //! stays what it is.
 
 mod bounds;
+#[cfg(test)]
+mod bounds_tests;
 mod column_masker;
 mod encoded;
 mod number_order;
