@@ -107,6 +107,11 @@ impl FileMap {
         self.owners.get(path)
     }
 
+    /// All relations, with where their main forks start.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = (&Path, &FileOwner)> {
+        self.owners.iter().map(|(path, owner)| (path.as_path(), owner))
+    }
+
     /// True if `path` lies in a directory that holds nobody's data.
     pub fn is_pristine(&self, path: &Path) -> bool {
         self.pristine.iter().any(|directory| path.starts_with(directory))

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::removal::Removal;
 
 /// With text, names or expressions of the user's making, in each database.
-const WRITTEN_ANEW: [&str; 21] = [
+const WRITTEN_ANEW: [&str; 23] = [
     "pg_attrdef",
     "pg_attribute",
     "pg_class",
@@ -25,7 +25,9 @@ const WRITTEN_ANEW: [&str; 21] = [
     "pg_publication_rel",
     "pg_rewrite",
     "pg_seclabel",
+    "pg_statistic",
     "pg_statistic_ext",
+    "pg_statistic_ext_data",
     "pg_trigger",
     "pg_ts_dict",
     "pg_type",
@@ -95,6 +97,11 @@ pub(super) fn remove_text(session: &mut Session, keep_comments: bool) -> Result<
     };
     let labels = session.execute("remove security labels", "DELETE FROM pg_seclabel", &[])?;
     Ok(FreeText { comments, labels })
+}
+
+/// True for a catalog that is written anew.
+pub(super) fn is_written_anew(catalog: &str) -> bool {
+    WRITTEN_ANEW.iter().chain(&SHARED_WRITTEN_ANEW).any(|name| *name == catalog)
 }
 
 /// Writes a database's catalogs anew.

@@ -6,6 +6,7 @@
 
 mod catalogs;
 mod credentials;
+mod deleted_rows;
 mod file_map;
 mod indexes;
 mod kept_heaps;
@@ -38,6 +39,7 @@ use crate::progress::{Cancel, Progress, Stage};
 use crate::removal::Removal;
 
 use catalogs::FreeText;
+use deleted_rows::Horizon;
 use kept_heaps::KeptHeaps;
 use session::Session;
 
@@ -139,21 +141,21 @@ impl FinishJob<'_> {
         )?;
         let server = PrivateServer::start(self.server.clone())?;
         Failpoint::FinishServer.reach()?;
-        let report = self.in_server(&server).map_err(|error| {
+        let (mut report, horizon) = self.in_server(&server).map_err(|error| {
             // A cancelled query fails; what the caller did is the reason.
             if self.cancel.is_cancelled() { Error::Cancelled } else { server.explain(error) }
         })?;
         server.stop()?;
         kept.put_back(self.aside, self.copy_file)?;
         let control = ControlFile::read(&pgdata, major)?;
-        let mut report = report;
+        horizon.prove(&pgdata, &control, &report.files)?;
         let purged = purge::purge(&pgdata, &control, &report.files, self.cancel)?;
         report.removed.files = purged.files;
         report.removed.unknown_files = purged.unknown;
         Ok(report)
     }
 
-    fn in_server(&self, server: &PrivateServer) -> Result<FinishReport> {
+    fn in_server(&self, server: &PrivateServer) -> Result<(FinishReport, Horizon)> {
         let per_database =
             |plan: &DatabasePlan| plan.indexes.len() + plan.materialized_views.len() + 2;
         let steps = Steps {
@@ -164,34 +166,30 @@ impl FinishJob<'_> {
         let literals = literals::settle(server, self)?;
         let databases: Vec<&DatabaseInfo> =
             self.cluster.databases.iter().filter(|info| info.allows_connections).collect();
-        let mut removed = Removed::default();
-        let mut text = FreeText::default();
-        if let Some(first) = databases.first() {
-            let mut session = Session::open(server, &first.name, self.cancel)?;
-            let scrubbed = credentials::scrub_shared(&mut session)?;
-            removed.passwords = scrubbed.passwords;
-            removed.subscriptions = scrubbed.subscriptions;
-            removed.settings = scrubbed.settings;
-            text.add(catalogs::remove_shared_text(&mut session)?);
-            catalogs::write_shared_anew(&mut session)?;
-            steps.step();
-        }
-        // Those without a masked column have little to do, and do it beside the others.
-        let lane = |planned: bool| -> Result<Vec<Done>> {
-            let mine = databases.iter().filter(|info| self.plan_of(info).is_some() == planned);
-            mine.map(|info| self.in_database(server, info, &steps)).collect()
-        };
-        let (planned, others) = std::thread::scope(|scope| {
-            let others = scope.spawn(|| lane(false));
-            let planned = lane(true);
-            let panicked = |_| Err(Error::invalid("a worker of finishing panicked"));
-            (planned, others.join().unwrap_or_else(panicked))
-        });
+        let first = databases.first().ok_or_else(|| Error::invalid("no database to connect to"))?;
+        let session_of_first = || Session::open(server, &first.name, self.cancel);
+        let mut session = session_of_first()?;
+        let scrubbed = credentials::scrub_shared(&mut session)?;
+        let mut text = catalogs::remove_shared_text(&mut session)?;
+        drop(session);
         let mut done = Done::default();
-        for one in planned?.into_iter().chain(others?) {
+        for one in self.in_lanes(&databases, |info| self.in_database(server, info, &steps))? {
             done.add(one);
         }
-        removed.foreign_options += done.foreign_options;
+        // Only when all of that is committed: a transaction that is still open in any database,
+        // a long rebuild of an index say, is one for whose sake `VACUUM FULL` in every other
+        // carries over the rows that were deleted meanwhile.
+        let mut session = session_of_first()?;
+        let horizon = Horizon::now(&mut session)?;
+        catalogs::write_shared_anew(&mut session)?;
+        drop(session);
+        steps.step();
+        self.in_lanes(&databases, |info| {
+            let mut session = Session::open(server, &info.name, self.cancel)?;
+            catalogs::write_anew(&mut session)?;
+            steps.step();
+            Ok(())
+        })?;
         text.add(done.text);
         let mut files = FileMap::default();
         for info in &databases {
@@ -199,7 +197,7 @@ impl FinishJob<'_> {
             file_map::read(&mut session, info, self.plan, &mut files)?;
         }
         file_map::directories(&self.server.data_dir, self.cluster, &mut files)?;
-        Ok(FinishReport {
+        let report = FinishReport {
             indexes_rebuilt: self.plan.databases.iter().map(|plan| plan.indexes.len() as u64).sum(),
             relayouts: done.relayouts,
             sequences: done.sequences,
@@ -207,23 +205,53 @@ impl FinishJob<'_> {
             tables_analyzed: done.tables_analyzed,
             literals,
             anonymity: done.anonymity,
-            removed: Removed { comments: text.comments, security_labels: text.labels, ..removed },
+            removed: Removed {
+                passwords: scrubbed.passwords,
+                subscriptions: scrubbed.subscriptions,
+                settings: scrubbed.settings,
+                foreign_options: done.foreign_options,
+                comments: text.comments,
+                security_labels: text.labels,
+                ..Removed::default()
+            },
             files,
-        })
+        };
+        Ok((report, horizon))
     }
 
     fn plan_of(&self, info: &DatabaseInfo) -> Option<&DatabasePlan> {
         self.plan.databases.iter().find(|plan| plan.oid == info.oid)
     }
 
-    /// What is done in one database, whatever is done in others meanwhile.
+    /// Does the same in every database: in those without a masked column, which have little to do,
+    /// beside the others.
+    fn in_lanes<T: Send>(
+        &self,
+        databases: &[&DatabaseInfo],
+        work: impl Fn(&DatabaseInfo) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let lane = |planned: bool| -> Result<Vec<T>> {
+            let mine = databases.iter().filter(|info| self.plan_of(info).is_some() == planned);
+            mine.map(|info| self.cancel.check().and_then(|()| work(info))).collect()
+        };
+        let (planned, others) = std::thread::scope(|scope| {
+            let others = scope.spawn(|| lane(false));
+            let planned = lane(true);
+            let panicked = |_| Err(Error::invalid("a worker of finishing panicked"));
+            (planned, others.join().unwrap_or_else(panicked))
+        });
+        let mut all = planned?;
+        all.extend(others?);
+        Ok(all)
+    }
+
+    /// What is done in one database, whatever is done in others meanwhile; old row versions stay.
     fn in_database(
         &self,
         server: &PrivateServer,
         info: &DatabaseInfo,
         steps: &Steps<'_>,
     ) -> Result<Done> {
-        self.cancel.check()?;
         let mut done = Done::default();
         let mut session = Session::open(server, &info.name, self.cancel)?;
         let plan = self.plan_of(info);
@@ -247,11 +275,6 @@ impl FinishJob<'_> {
         done.foreign_options = credentials::scrub_database(&mut session)?;
         let keep_comments = plan.is_some_and(|plan| plan.keep_comments);
         done.text = catalogs::remove_text(&mut session, keep_comments)?;
-        catalogs::write_anew(&mut session)?;
-        for catalog in ["pg_statistic", "pg_statistic_ext_data"] {
-            session.compact(catalog)?;
-        }
-        steps.step();
         Ok(done)
     }
 }

@@ -22,6 +22,7 @@ pub use maps::{
     HEAPBLOCKS_PER_PAGE, SLOTS_PER_FSM_PAGE, clear_free_space_page, clear_visibility_page,
 };
 pub use nulled::{max_align, nulled_tuple};
+pub(crate) use tuple::TransactionId;
 pub use tuple::TupleHeader;
 pub use varlena::{ToastPointer, Varlena, VarlenaForm};
 

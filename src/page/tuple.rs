@@ -2,6 +2,7 @@
 
 use super::{PageError, u16_at};
 
+const T_XMAX: usize = 4;
 pub(super) const T_INFOMASK2: usize = 18;
 pub(super) const T_INFOMASK: usize = 20;
 pub(super) const T_HOFF: usize = 22;
@@ -11,6 +12,26 @@ pub(super) const HEAP_HASNULL: u16 = 0x0001;
 pub(super) const HEAP_HASVARWIDTH: u16 = 0x0002;
 pub(super) const HEAP_HASEXTERNAL: u16 = 0x0004;
 pub(super) const HEAP_NATTS_MASK: u16 = 0x07FF;
+const HEAP_XMAX_LOCK_ONLY: u16 = 0x0080;
+const HEAP_XMAX_INVALID: u16 = 0x0800;
+const HEAP_XMAX_IS_MULTI: u16 = 0x1000;
+
+/// A transaction's number (`TransactionId`), which begins anew after 2^32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TransactionId(pub(crate) u32);
+
+impl TransactionId {
+    /// `FrozenTransactionId`: older than all others.
+    const FROZEN: TransactionId = TransactionId(2);
+
+    /// `TransactionIdPrecedes`.
+    pub(crate) fn precedes(self, other: TransactionId) -> bool {
+        if self.0 <= Self::FROZEN.0 || other.0 <= Self::FROZEN.0 {
+            return self.0 < other.0;
+        }
+        (self.0.wrapping_sub(other.0) as i32) < 0
+    }
+}
 
 /// The parts of a tuple header that say where its attributes are.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +60,20 @@ impl<'a> TupleHeader<'a> {
         }
         let null_bitmap = if has_null { tuple.get(T_BITS..T_BITS + bitmap_len) } else { None };
         Ok(TupleHeader { t_hoff, natts, null_bitmap })
+    }
+
+    /// Who deleted or replaced `tuple`, unless its hint bits say that nobody did; where several
+    /// had a hand in it, a transaction older than all.
+    pub(crate) fn deleter(tuple: &[u8]) -> Option<TransactionId> {
+        let infomask = u16_at(tuple, T_INFOMASK)?;
+        let t_xmax = u32::from_le_bytes(*tuple.get(T_XMAX..)?.first_chunk()?);
+        if t_xmax == 0 || infomask & (HEAP_XMAX_INVALID | HEAP_XMAX_LOCK_ONLY) != 0 {
+            None
+        } else if infomask & HEAP_XMAX_IS_MULTI != 0 {
+            Some(TransactionId::FROZEN)
+        } else {
+            Some(TransactionId(t_xmax))
+        }
     }
 
     /// True if it has a null bitmap.

@@ -75,6 +75,40 @@ fn strays_and_remains_of_crashes_are_gone() {
     }
 }
 
+/// `VACUUM FULL` keeps deleted rows for the sake of whoever began before they were deleted, in
+/// whichever database.
+#[test]
+fn a_long_rebuild_in_one_database_keeps_nothing_alive_in_another() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    raw.exec(
+        "postgres",
+        "CREATE TABLE people (id integer PRIMARY KEY, name text);
+         INSERT INTO people SELECT i, 'Somebody ' || md5(i::text) FROM generate_series(1, 500) AS i;
+         CREATE MATERIALIZED VIEW slow AS
+             SELECT name, pg_sleep(3)::text AS nothing FROM people WHERE id = 1",
+    );
+    raw.exec(
+        "template1",
+        "CREATE FOREIGN DATA WRAPPER elsewhere OPTIONS (secret 'zqwrapper');
+         CREATE SERVER there FOREIGN DATA WRAPPER elsewhere OPTIONS (secret 'zqserver');
+         CREATE FOREIGN TABLE far (a text OPTIONS (secret 'zqcolumn')) SERVER there;
+         COMMENT ON FOREIGN TABLE far IS 'zqcomment'",
+    );
+    raw.stop();
+    let mut needles = crate::common::Needles::new();
+    for secret in ["zqwrapper", "zqserver", "zqcolumn", "zqcomment"] {
+        assert!(needles.add(secret, secret.as_bytes()));
+    }
+    assert!(!needles.find_below(&raw.data().join("base")).is_empty());
+    let pool = Pool::new(&sandbox);
+    let people = ("public.people", "id = \"keep\"\nname = \"text\"");
+    let rules = Rules::for_tables(&sandbox, "rules.toml", "postgres", &[people]);
+    pool.snapshot(raw.source(), rules.path(), &[]);
+    assert_eq!(needles.find_below(pool.dir()), Vec::<String>::new());
+}
+
 #[test]
 fn maps_say_what_they_said_and_nothing_else() {
     let sandbox = Sandbox::new();
