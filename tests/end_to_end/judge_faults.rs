@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use memchr::memmem;
+
 use crate::common::{
     Base, Cluster, FileSystem, LoopFs, Needles, Queries, Rules, Sandbox, Servers,
     assert_foreign_keys_hold, checksum_findings, layout_difference, leftovers_under, originals_of,
@@ -90,8 +92,8 @@ fn layout_comparison_notices_a_moved_row_and_a_changed_kept_value() {
         other.stop();
         let path = other.data().join(file);
         let mut bytes = fs::read(&path).unwrap();
-        let places = |bytes: &[u8]| bytes.windows(from.len()).position(|window| window == from);
-        while let Some(offset) = places(&bytes) {
+        let places: Vec<usize> = memmem::find_iter(&bytes, from).collect();
+        for offset in places {
             bytes[offset..offset + from.len()].copy_from_slice(to);
         }
         fs::write(path, bytes).unwrap();
