@@ -5,6 +5,8 @@
 //! in values that are known to be masked output, each by itself: what stands around a value in its
 //! heap does not stand around it in an index.
 //!
+//! An index may be over `lower(…)` or `upper(…)`, and have the word in that case alone.
+//!
 //! The length that a value is stored with may be a letter, too: C before the 32 bytes of `arter …`.
 //! Where that is a word, it is nobody's name.
 
@@ -134,7 +136,7 @@ impl Scan<'_> {
         has
     }
 
-    /// The hashes of all words of a value. Its parts, if it has any, stand side by side.
+    /// The hashes of all words of a value, in each case. Its parts, if it has any, stand side by side.
     fn each_word(&self, value: &[u8], parts: bool, mut visit: impl FnMut(u64)) {
         let in_word = |byte| !parts && is_word(byte);
         for start in 0..value.len() {
@@ -145,8 +147,22 @@ impl Scan<'_> {
                 if let Some(word) = value.get(start..start + len)
                     && !in_word(value.get(start + len))
                 {
-                    visit(self.set.hash_of(word));
+                    self.in_each_case(word, &mut visit);
                 }
+            }
+        }
+    }
+
+    /// The hashes of a word as it is, in small letters, and in large ones.
+    fn in_each_case(&self, word: &[u8], visit: &mut impl FnMut(u64)) {
+        visit(self.set.hash_of(word));
+        for in_case in [<[u8]>::make_ascii_lowercase, <[u8]>::make_ascii_uppercase] {
+            let mut letters = [0; LENGTHS.end];
+            let Some(folded) = letters.get_mut(..word.len()) else { continue };
+            folded.copy_from_slice(word);
+            in_case(folded);
+            if folded != word {
+                visit(self.set.hash_of(folded));
             }
         }
     }

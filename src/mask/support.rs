@@ -4,6 +4,7 @@ use super::bucket::{Size, UNITS, Unit};
 use super::locale;
 use super::national_id::{COUNTRIES, Country};
 use super::noise::{DISTRIBUTIONS, Distribution, Noise, Scale};
+use super::spec::MaskSpec;
 use super::structured::Alone;
 use crate::datum::{Literal, ValueType};
 use crate::rules::{MaskName, MaskOptions};
@@ -146,6 +147,17 @@ pub fn is_injective(mask: MaskName, value_type: ValueType, options: &MaskOptions
         MaskName::Email | MaskName::Username => options.unique && supports(mask, value_type),
         _ => false,
     }
+}
+
+/// True if no two texts that differ in more than case mask to texts that differ in case alone. In
+/// ASCII letters: others may have a capital that no mask knows of.
+pub fn is_injective_ignoring_case(spec: &MaskSpec) -> bool {
+    let MaskSpec { mask, value_type, options, .. } = spec;
+    let keeps_case_out = match mask {
+        MaskName::Email | MaskName::Username => options.unique,
+        _ => *value_type == ValueType::Citext,
+    };
+    keeps_case_out && value_type.is_text() && is_injective(*mask, *value_type, options)
 }
 
 /// Checks a mask's options, and how they go with a type where one is known. The message says

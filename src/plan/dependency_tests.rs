@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, MaskPlan, Relayout, plan};
+use super::{Action, MaskPlan, Relayout, plan, suggest};
 use crate::cluster::catalog::sample::Sample;
 use crate::cluster::catalog::{Catalog, Generated, RelationKind};
 use crate::datum::Encoding;
@@ -137,6 +137,44 @@ fn indexes_over_computed_columns_are_rebuilt_and_unique_ones_refused() {
     let mut sample = with_generated();
     sample.unique("s.t", &["lowered"]);
     assert_eq!(codes(ALLOWED, &sample.catalog()), ["unique_expression"]);
+}
+
+/// A table with a unique index of these keys, in which `email` is in an expression.
+#[cfg(feature = "sql")]
+fn with_expression(keys: &str) -> Catalog {
+    let mut sample = Sample::new("d");
+    sample.table("s.t", &["id int4", "email text", "nick text"]);
+    let index = sample.unique("s.t", &[]);
+    index.expression_columns = [2, 3].into();
+    index.definition = format!("CREATE UNIQUE INDEX i ON s.t USING btree ({keys})");
+    sample.catalog()
+}
+
+#[cfg(feature = "sql")]
+#[test]
+fn a_unique_index_over_small_letters_takes_masks_to_which_a_letter_is_one_large_and_small() {
+    let catalog = with_expression("lower(email), upper(nick)");
+    let with = |email: &str, nick: &str| {
+        format!("[databases.d.tables.\"s.t\"]\nid = \"keep\"\nemail = {email}\nnick = {nick}")
+    };
+    let email = "{ mask = \"email\", unique = true }";
+    let nick = "{ mask = \"username\", unique = true }";
+    assert_eq!(planned(&with(email, nick), &catalog).databases[0].indexes.len(), 1);
+    for other in [
+        "\"alphanumeric\"",
+        "\"email\"",
+        "{ mask = \"username\", unique = true, when = \"id > 1\", else = \"keep\" }",
+    ] {
+        let refusals = refused(&with(other, nick), &catalog);
+        assert!(refusals.iter().any(|it| it.code == "unique_expression"), "{other}: {refusals:?}");
+        let remedy = &refusals[0].remedy;
+        assert!(remedy.contains(&format!("email = {email}\nor email = {nick}")), "{remedy}");
+    }
+    assert_eq!(codes(&with(email, nick), &with_expression("lower(email), md5(nick)")).len(), 2);
+    let suggested = suggest(&catalog);
+    assert!(suggested.contains(&format!("email = {email}")), "{suggested}");
+    assert!(suggested.contains(&format!("nick = {nick}")), "{suggested}");
+    assert!(plan(&RuleSet::from_toml(&suggested).unwrap(), &catalog).is_ok());
 }
 
 #[test]

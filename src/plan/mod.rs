@@ -16,6 +16,7 @@ mod databases;
 #[cfg(test)]
 mod dependency_tests;
 mod derived;
+mod ignoring_case;
 mod inventory;
 mod mask_plan;
 mod masks;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::ignoring_case;
 use super::scope::{ColumnId, joined_columns};
 use crate::cluster::catalog::{Catalog, Column, Database, Relation, RelationKind};
 use crate::datum::{Field, Structure, ValueType};
@@ -120,27 +121,48 @@ pub(super) fn suggestion(database: &Database, relation: &Relation, column: &Colu
         .indexes
         .iter()
         .filter(|index| index.table == relation.oid && index.enforces())
-        .filter(|index| index.columns().contains(&column.attnum))
+        .filter(|index| {
+            [
+                &index.key_columns,
+                &index.expression_columns,
+                &index.predicate_columns,
+                &index.other_columns,
+            ]
+            .into_iter()
+            .any(|columns| columns.contains(&column.attnum))
+        })
         .peekable();
     if enforcing.peek().is_none() {
         return guess;
     }
+    let mut ignores_case = false;
     let plain = enforcing.all(|index| {
-        index.key_columns.contains(&column.attnum)
-            && !index.expression_columns.contains(&column.attnum)
+        let in_one_case = ignoring_case::is_over(index, &column.name);
+        ignores_case |= in_one_case;
+        (in_one_case || index.key_columns.contains(&column.attnum))
+            && in_one_case == index.expression_columns.contains(&column.attnum)
             && !index.predicate_columns.contains(&column.attnum)
             && !index.nondeterministic_collation
     });
     if !plain {
-        return keep("a unique index over an expression or predicate allows no mask yet");
+        return keep("a unique index over an expression or predicate allows no mask by itself");
     }
     let Some(value_type) = value_type else {
         return keep("unique, and the values have parts");
     };
-    if mask::is_injective(guess.rule.mask, value_type, &guess.rule.options) {
+    if mask::is_injective(guess.rule.mask, value_type, &guess.rule.options) && !ignores_case {
         return guess;
     }
-    match injective_rule(guess.rule.mask, value_type) {
+    let wanted = match guess.rule.mask {
+        MaskName::Email => MaskName::Email,
+        _ if ignores_case => MaskName::Username,
+        wanted => wanted,
+    };
+    match injective_rule(wanted, value_type) {
+        Some(rule) if ignores_case => Guess {
+            rule,
+            doubt: Some("unique without its case: only such a permutation keeps it so"),
+        },
         Some(rule) => Guess { rule, doubt: Some("unique: only a permutation keeps it so") },
         None => keep("unique, and no mask of this type is a permutation"),
     }

@@ -3,6 +3,7 @@
 use super::assignment::{Assignment, Assignments, Nulling};
 use super::check_expression;
 use super::context;
+use super::ignoring_case;
 use super::problems::Problems;
 use super::scope::{ColumnId, Scope};
 use super::shuffle;
@@ -113,12 +114,12 @@ impl Found<'_> {
         let in_expression = index.expression_columns.contains(&attnum)
             || index.other_columns.contains(&attnum)
             || !index.columns().contains(&attnum);
-        if in_expression && !confirmed {
+        if in_expression && !confirmed && !self.holds_ignoring_case() {
             problems.push(self.refusal(
                 "unique_expression",
                 "is over an expression: different values can be equal under it once masked (lower() \
                  of a permutation is none)",
-                self.confirm_remedy(),
+                self.expression_remedy(),
             ));
         }
         if index.predicate_columns.contains(&attnum)
@@ -175,6 +176,20 @@ impl Found<'_> {
         let (relation, keys) = (self.relation, &self.index.key_columns);
         (mask.is_injective() || mask.value().is_some_and(mask::shift_is_injective))
             && context::has_subject_among(self.scope, assignments, relation, keys, subject)
+    }
+
+    /// True if the index is over the text without its case, and the mask tells texts apart that
+    /// differ in more.
+    fn holds_ignoring_case(&self) -> bool {
+        let assignment = self.assignment;
+        let whole = assignment.subject.is_none()
+            && assignment.when.is_none()
+            && assignment.nulling() == Nulling::Never;
+        let mask = planned_mask(self.scope, self.column, assignment);
+        whole
+            && ignoring_case::is_over(self.index, &self.column.name)
+            && mask.and_then(|mask| mask.value().map(mask::is_injective_ignoring_case))
+                == Some(true)
     }
 
     fn predicate_is_safe(&self, assignments: &Assignments) -> bool {
@@ -236,6 +251,18 @@ impl Found<'_> {
              leaves no snapshot:\n{}",
             rule_line(&self.column.name, &rule)
         )
+    }
+
+    fn expression_remedy(&self) -> String {
+        if !ignoring_case::is_over(self.index, &self.column.name) {
+            return self.confirm_remedy();
+        }
+        let lines = [MaskName::Email, MaskName::Username].map(|mask| {
+            let mut rule = ColumnRule::new(mask);
+            rule.options.unique = true;
+            rule_line(&self.column.name, &rule)
+        });
+        format!("{}\nor {}", lines.join("\nor "), self.confirm_remedy())
     }
 
     fn keep_line(&self) -> String {

@@ -192,6 +192,30 @@ fn indexes_of_every_access_method_find_what_the_tables_hold() {
 }
 
 #[test]
+fn a_unique_index_over_small_letters_holds_without_anybodys_word() {
+    let scene = Scene::new(&[(
+        "postgres",
+        "CREATE TABLE people (email text, nick varchar(20));
+         INSERT INTO people SELECT
+             CASE i % 3 WHEN 0 THEN upper(e || '.org') WHEN 1 THEN initcap(e) || '.org'
+                        ELSE e || '.org' END,
+             CASE WHEN i % 2 = 0 THEN upper(n) ELSE n END
+         FROM (SELECT i, 'u' || i % 3 || '.' || i || '@example' AS e, 'n' || to_hex(i) AS n
+               FROM generate_series(1, 3000) AS i) AS all_of_them;
+         CREATE UNIQUE INDEX ON people (lower(email));
+         CREATE UNIQUE INDEX ON people (upper(nick)) INCLUDE (email)",
+    )]);
+    let (_, clone) = scene.masked(
+        "[databases.postgres.tables.\"public.people\"]
+         email = { mask = \"email\", unique = true }
+         nick = { mask = \"username\", unique = true }",
+    );
+    let distinct = "SELECT count(DISTINCT lower(email)) || ' ' || count(DISTINCT upper(nick))
+                    FROM people";
+    assert_eq!(clone.value("postgres", distinct), "3000 3000");
+}
+
+#[test]
 fn generated_columns_are_computed_anew_where_the_table_may_be_rebuilt() {
     let scene = Scene::new(&[(
         "postgres",
