@@ -2,7 +2,7 @@
 
 use super::decimal;
 use super::digits::Scratch;
-use super::overlay;
+use super::{overlay, zero};
 use crate::datum::numeric::Decimal;
 use crate::datum::temporal::{DAY, is_infinite_date, is_infinite_timestamp};
 use crate::datum::text::{Unit, units};
@@ -70,7 +70,7 @@ fn rewrite(value: &mut [u8], buffer: &mut Vec<u8>, to: impl Fn(usize, Unit) -> c
 }
 
 /// The type's zero, where it is a literal of its own.
-pub(crate) fn zero(value_type: ValueType) -> Option<Literal> {
+pub(crate) fn zero_literal(value_type: ValueType) -> Option<Literal> {
     Some(match value_type {
         ValueType::Float4 | ValueType::Float8 => Literal::Float(0.0),
         ValueType::Bool => Literal::Bool(false),
@@ -89,6 +89,14 @@ pub(crate) fn zero(value_type: ValueType) -> Option<Literal> {
         | ValueType::Money => Literal::Integer(0),
         _ => return None,
     })
+}
+
+/// Writes a type's zero over a value of it, as `redact` does. What is no such value stays.
+pub(crate) fn write_zero(value_type: ValueType, value: &mut [u8]) {
+    let _ = match zero_literal(value_type) {
+        Some(literal) => write(value, value_type, &literal, &mut Scratch::new()),
+        None => zero::write(value, value_type, &mut Vec::new()),
+    };
 }
 
 /// Writes a value of a fixed-width type, or of `numeric` as far as the shape allows. NaN and

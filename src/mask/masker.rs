@@ -109,7 +109,7 @@ impl Mask {
                 Kind::one_label(labels.oid(0))
             }
             MaskName::Blank | MaskName::Redact => {
-                fixed::zero(value_type).map_or(Kind::Zero, Kind::Fixed)
+                fixed::zero_literal(value_type).map_or(Kind::Zero, Kind::Fixed)
             }
             MaskName::Constant => {
                 let given = options.value.as_deref().unwrap_or_default();

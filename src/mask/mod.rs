@@ -79,6 +79,7 @@ mod zero;
 
 pub use crate::datum::DatumError;
 pub use custom::CustomMask;
+pub(crate) use fixed::write_zero;
 pub use key::{KeyId, MaskKey};
 pub use masker::{Mask, Masker};
 pub(crate) use persona::Names;

@@ -13,6 +13,7 @@ use super::shuffle::{Fate, ShuffledColumn, given_pointer};
 use super::structured::StructuredColumn;
 use super::toast::Reference;
 use crate::datum::DatumError;
+use crate::datum::compressed::Part;
 use crate::mask::{Names, Witness};
 use crate::page::{
     Attribute, Block, PageError, Storage, ToastPointer, TupleEnd, VarlenaForm, walk_attributes,
@@ -33,21 +34,21 @@ pub(super) enum Column<'m> {
 }
 
 impl Column<'_> {
-    /// Masks or zeroes one value that is not plain on a page, and counts what it masked. `text` gets the
-    /// parts of it that are text and may become any other.
+    /// Masks or zeroes one value that is not plain on a page, and counts what it masked. `parts` gets what of it
+    /// may become more regular.
     pub(super) fn mask_value(
         &mut self,
         value: &mut [u8],
-        text: &mut Vec<Range<usize>>,
+        parts: &mut Vec<Part>,
     ) -> Result<u64, DatumError> {
         match self {
             Column::Mask(column) => {
-                text.extend(column.value_type.is_text().then_some(0..value.len()));
+                Part::note(parts, column.value_type, 0..value.len());
                 column.mask_value(value)?;
                 Ok(1)
             }
-            Column::Structured(column) => column.apply(value, text),
-            Column::Shuffle(column) => column.mask_alone(value, text),
+            Column::Structured(column) => column.apply(value, parts),
+            Column::Shuffle(column) => column.mask_alone(value, parts),
             Column::Zero => {
                 value.fill(0);
                 Ok(0)

@@ -1,10 +1,9 @@
 //! Compressed values: unpacked, masked, and packed again in exactly as many bytes.
 
-use std::ops::Range;
-
 use super::heap::Column;
 use crate::datum::DatumError;
-use crate::datum::compressed::{Method, fit_parts, unpack};
+use crate::datum::compressed::{Method, Part, fit_parts, unpack};
+use crate::mask;
 
 /// Larger buffers are given back.
 const KEPT: usize = 4 << 20;
@@ -14,7 +13,7 @@ const KEPT: usize = 4 << 20;
 pub(super) struct Packer {
     raw: Vec<u8>,
     /// The parts of it that may be made more regular.
-    text: Vec<Range<usize>>,
+    parts: Vec<Part>,
     packed: Vec<u8>,
 }
 
@@ -57,8 +56,8 @@ impl Packer {
     }
 
     fn mask_raw(&mut self, column: &mut Column<'_>) -> Result<u64, DatumError> {
-        self.text.clear();
-        column.mask_value(&mut self.raw, &mut self.text)
+        self.parts.clear();
+        column.mask_value(&mut self.raw, &mut self.parts)
     }
 
     /// Packs what was unpacked in exactly `size` bytes.
@@ -69,8 +68,9 @@ impl Packer {
         size: usize,
         packed: &mut Vec<u8>,
     ) -> Result<(), DatumError> {
-        let Packer { raw, text, .. } = self;
-        let fits = fit_parts(method, raw, text, size, column.is_utf8(), packed);
+        let Packer { raw, parts, .. } = self;
+        let is_utf8 = column.is_utf8();
+        let fits = fit_parts(method, raw, parts, size, is_utf8, mask::write_zero, packed);
         column.note_output(raw);
         give_back(raw);
         if !fits || packed.len() != size {

@@ -1,9 +1,9 @@
 //! Columns whose values have parts.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use super::relation::Relation;
+use crate::datum::compressed::Part;
 use crate::datum::{DatumError, ValueType};
 use crate::error::{Error, Refusal, Result};
 use crate::fingerprint::Notes;
@@ -20,16 +20,16 @@ impl<'m> StructuredColumn<'m> {
         StructuredColumn { masker, notes }
     }
 
-    /// Masks a stored value in place. Counts the parts masked; `text` gets those that are text
-    /// and may become any other.
+    /// Masks a stored value in place. Counts the parts masked; `regular` gets what of it may
+    /// become more regular.
     pub(super) fn apply(
         &mut self,
         value: &mut [u8],
-        text: &mut Vec<Range<usize>>,
+        regular: &mut Vec<Part>,
     ) -> Result<u64, DatumError> {
         let StructuredColumn { masker, notes } = self;
         let mut parts = Parts { notes, masked: 0 };
-        masker.apply_noting(value, &mut parts, text)?;
+        masker.apply_noting(value, &mut parts, regular)?;
         let masked = parts.masked;
         notes.whole_output(value);
         Ok(masked)

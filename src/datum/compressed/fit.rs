@@ -1,4 +1,5 @@
-//! Masked text that is too irregular for its place is made more regular.
+//! A masked value that is too irregular for its place is made more regular: its texts, and if that
+//! does not do, its other parts.
 //!
 //! The end of the text is replaced, from as late a position as will do, byte by byte: lower-case
 //! letters by `x`, capitals by `X`, digits by `0`, characters of two, three and four bytes by one
@@ -6,16 +7,63 @@
 //!
 //! Equal bytes become equal bytes, so a match in a text is one in what it becomes. Hence the text
 //! fits wherever some text did whose classes of bytes it has: in particular the one that it masks.
+//!
+//! Numbers, moments, bytes, points become their types' zeros, one by one from the end.
 
 use std::ops::Range;
 
 use super::{Method, try_compress_to};
+use crate::datum::ValueType;
 
-/// What takes the place of bytes.
-#[derive(Clone, Copy)]
+/// More parts than this take too much memory.
+const MOST_PARTS: usize = 1 << 20;
+
+/// What may become more regular: a masked text, or masked values side by side of another type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    /// Where in the whole value it is.
+    pub(crate) range: Range<usize>,
+    pub(crate) value_type: ValueType,
+}
+
+impl Part {
+    /// Takes down one more value. Of a value with very many parts, texts alone.
+    pub(crate) fn note(parts: &mut Vec<Part>, value_type: ValueType, range: Range<usize>) {
+        let is_full = parts.len() >= MOST_PARTS && !value_type.is_text();
+        match parts.last_mut() {
+            Some(last)
+                if last.value_type == value_type
+                    && last.range.end == range.start
+                    && value_type.width() == Some(range.len()) =>
+            {
+                last.range.end = range.end;
+            }
+            _ if is_full => {}
+            _ => parts.push(Part { range, value_type }),
+        }
+    }
+
+    /// Its values that begin in `within`.
+    fn values(&self, within: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
+        let Range { start, end } = self.range;
+        let width = match self.value_type {
+            ValueType::Bytea => 1,
+            value_type => value_type.width().unwrap_or(end - start).max(1),
+        };
+        let first = start + within.start.saturating_sub(start).next_multiple_of(width);
+        (first..end.min(within.end)).step_by(width).map(move |at| at..(at + width).min(end))
+    }
+}
+
+/// What takes the place of something.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Regular {
+    /// Of a text's bytes: one of their class.
     Class,
+    /// One of their length.
     Length,
+    /// Of other values: their type's zero.
+    Zero,
 }
 
 /// Continuation bytes; with each of the first bytes below a letter, so that one byte stands for
@@ -31,7 +79,7 @@ impl Regular {
             (b'A'..=b'Z', Regular::Class) => b'X',
             (b'0'..=b'9', Regular::Class) => b'0',
             (..0x80, Regular::Class) => byte,
-            (..0x80, Regular::Length) => b'x',
+            (..0x80, _) => b'x',
             (0x80..0xC0, _) if is_utf8 => CONTINUATION,
             (0xC0..0xE0, _) if is_utf8 => 0xC3,
             (0xE0..0xF0, _) if is_utf8 => 0xE6,
@@ -41,26 +89,58 @@ impl Regular {
             _ => HIGH,
         }
     }
+
+    /// Makes the part of `masked` that is in `window` regular. A value that has no zero stays.
+    fn apply(
+        self,
+        part: &Part,
+        masked: &mut [u8],
+        window: &Range<usize>,
+        is_utf8: bool,
+        zero: Zero,
+    ) {
+        match (part.value_type.is_text(), self) {
+            (true, Regular::Class | Regular::Length) => {
+                let range = part.range.start.max(window.start)..part.range.end.min(window.end);
+                for byte in masked.get_mut(range).unwrap_or_default() {
+                    *byte = self.byte(*byte, is_utf8);
+                }
+            }
+            (false, Regular::Zero) => {
+                for value in part.values(window) {
+                    zero(part.value_type, masked.get_mut(value).unwrap_or_default());
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
+/// Writes a type's zero over a value, if there is one of its length.
+pub(crate) type Zero = fn(ValueType, &mut [u8]);
+
 /// Encodes `masked` in exactly `target` bytes, as it is or made more regular in place. Only
-/// `parts` may change: ascending, apart, each whole characters. What they become depends on
-/// nothing but the arguments. Lengths in bytes and characters stay.
+/// `parts` may change: ascending, apart, texts each of whole characters. What they become depends
+/// on nothing but the arguments. Lengths in bytes and characters stay.
 ///
 /// False if it does not fit; `masked` is then as regular as it gets, and `out` empty.
 pub(crate) fn fit_parts(
     method: Method,
     masked: &mut [u8],
-    parts: &[Range<usize>],
+    parts: &[Part],
     target: usize,
     is_utf8: bool,
+    zero: Zero,
     out: &mut Vec<u8>,
 ) -> bool {
     let mut failed = match try_compress_to(method, masked, target, out) {
         Ok(()) => return true,
         Err(too_large) => too_large.from,
     };
-    for regular in [Regular::Class, Regular::Length] {
+    for regular in [Regular::Class, Regular::Length, Regular::Zero] {
+        if !parts.iter().any(|part| part.value_type.is_text() != (regular == Regular::Zero)) {
+            continue;
+        }
         // Nothing from `done` on is irregular. Steps double, so there are few tries.
         let mut done = masked.len();
         let mut step = (masked.len() / 64).max(1);
@@ -68,10 +148,7 @@ pub(crate) fn fit_parts(
             let from = failed.min(done.saturating_sub(step));
             let from = character_start(masked, from, is_utf8);
             for part in parts {
-                let range = part.start.max(from)..part.end.min(done);
-                for byte in masked.get_mut(range).unwrap_or_default() {
-                    *byte = regular.byte(*byte, is_utf8);
-                }
+                regular.apply(part, masked, &(from..done), is_utf8, zero);
             }
             failed = match try_compress_to(method, masked, target, out) {
                 Ok(()) => return true,
@@ -106,8 +183,12 @@ mod tests {
         is_utf8: bool,
         out: &mut Vec<u8>,
     ) -> bool {
-        let all = 0..masked.len();
-        fit_parts(method, masked, std::slice::from_ref(&all), target, is_utf8, out)
+        let all = text(0..masked.len());
+        fit_parts(method, masked, &[all], target, is_utf8, |_, _| {}, out)
+    }
+
+    fn text(range: Range<usize>) -> Part {
+        Part { range, value_type: ValueType::Text }
     }
 
     /// Another text with the same classes of bytes, as masks make them.
@@ -178,14 +259,54 @@ mod tests {
 
     #[test]
     fn keeps_a_start_and_what_is_not_part() {
-        let mut text = masked(&"abcd".repeat(1000), 5);
-        let before = text.clone();
+        let mut value = masked(&"abcd".repeat(1000), 5);
+        let before = value.clone();
         let mut out = Vec::new();
-        let parts = [0..1000, 2000..4000];
-        assert!(fit_parts(Method::Lz4, &mut text, &parts, 2500, true, &mut out));
-        assert_eq!(text[1000..2000], before[1000..2000]);
-        assert_eq!(text[..500], before[..500]);
-        assert!(text.ends_with(b"xxxxxxxxxxxxxxxx"));
+        let parts = [text(0..1000), text(2000..4000)];
+        assert!(fit_parts(Method::Lz4, &mut value, &parts, 2500, true, |_, _| {}, &mut out));
+        assert_eq!(value[1000..2000], before[1000..2000]);
+        assert_eq!(value[..500], before[..500]);
+        assert!(value.ends_with(b"xxxxxxxxxxxxxxxx"));
+    }
+
+    #[test]
+    fn numbers_become_zeros_from_the_end_and_others_stay() {
+        let mut value: Vec<u8> = (1..=1000u32)
+            .flat_map(|number| number.wrapping_mul(0x9E37_79B9).to_le_bytes())
+            .collect();
+        let before = value.clone();
+        let mut parts = Vec::new();
+        // All but the first and the last ten.
+        for at in (40..3960).step_by(4) {
+            Part::note(&mut parts, ValueType::Int4, at..at + 4);
+        }
+        assert_eq!(parts, [Part { range: 40..3960, value_type: ValueType::Int4 }]);
+        let zero = |_: ValueType, value: &mut [u8]| value.fill(0);
+        for method in [Method::Pglz, Method::Lz4] {
+            let mut out = Vec::new();
+            value.copy_from_slice(&before);
+            assert!(fit_parts(method, &mut value, &parts, 3000, true, zero, &mut out));
+            assert_eq!(out.len(), 3000);
+            let kept = value.iter().zip(&before).take_while(|(now, was)| now == was).count();
+            assert!((1600..3000).contains(&kept) && kept % 4 == 0, "{kept}");
+            assert!(value[kept..3960].iter().all(|byte| *byte == 0));
+            assert_eq!(value[3960..], before[3960..]);
+        }
+        let nothing = &mut Vec::new();
+        assert!(!fit_parts(Method::Pglz, &mut value, &[], 60, true, zero, nothing));
+    }
+
+    #[test]
+    fn a_part_is_its_values_that_begin_in_a_window() {
+        let values = |value_type, range, window| {
+            let part = Part { range, value_type };
+            part.values(&window).map(|value| (value.start, value.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(values(ValueType::Int4, 10..22, 11..18), [(14, 18)]);
+        assert_eq!(values(ValueType::Int4, 10..22, 0..99), [(10, 14), (14, 18), (18, 22)]);
+        assert_eq!(values(ValueType::Bytea, 10..22, 20..99), [(20, 21), (21, 22)]);
+        assert_eq!(values(ValueType::Path, 10..60, 0..11), [(10, 60)]);
+        assert_eq!(values(ValueType::Path, 10..60, 11..60), []);
     }
 
     #[test]

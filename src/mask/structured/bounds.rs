@@ -340,7 +340,7 @@ fn mask_texts(
                         .ok_or(DatumError("bounds are too short to be masked and in order"))?;
             }
             if equal.len() == 1 {
-                watch.free_text(text.get(free..).unwrap_or_default());
+                watch.note(ValueType::Text, text.get(free..).unwrap_or_default());
             }
         }
     }

@@ -1,18 +1,17 @@
 //! A column's mask at work.
 
 use std::fmt;
-use std::ops::Range;
 
 use super::bounds::mask_bounds;
 use super::encoded::{JsonVisitor, mask_xml};
 use super::scalar::{JsonbVisitor, UnknownPaths, Watch, mask_hstore};
 use super::{ColumnMask, FieldMask};
-use crate::datum::compressed::{fit_parts, unpack};
+use crate::datum::compressed::{Part, fit_parts, unpack};
 use crate::datum::{
     DatumError, ValueType, array, composite, hstore, json, jsonb, range, tsquery, tsvector, xml,
 };
 use crate::error::Result as MaskResult;
-use crate::mask::{Mask, MaskKey, Masker, Witness};
+use crate::mask::{Mask, MaskKey, Masker, Witness, write_zero};
 
 impl ColumnMask {
     /// Compiles every mask in it.
@@ -68,18 +67,17 @@ impl ColumnMasker<'_> {
         self.apply_noting(value, witness, &mut Vec::new())
     }
 
-    /// The same. `texts` gets the ranges of `value` that hold text for which any other of the same
-    /// length may stand, in ascending order.
+    /// The same. `parts` gets what of `value` may become more regular, in ascending order.
     pub(crate) fn apply_noting(
         &mut self,
         value: &mut [u8],
         witness: &mut dyn Witness,
-        texts: &mut Vec<Range<usize>>,
+        parts: &mut Vec<Part>,
     ) -> Result<(), DatumError> {
         let ColumnMasker { masks, unknown, buffer, is_utf8 } = self;
         let (base, len, is_utf8) = (value.as_ptr().addr(), value.len(), *is_utf8);
-        mask_part(masks, value, &mut Watch { witness, unknown, base, texts, is_utf8 }, buffer)?;
-        in_order(texts, len);
+        mask_part(masks, value, &mut Watch { witness, unknown, base, parts, is_utf8 }, buffer)?;
+        in_order(parts, len);
         Ok(())
     }
 
@@ -120,16 +118,17 @@ fn mask_packed(
     }
     let short = DatumError("a compressed value is shorter than its header");
     let (tcinfo, stream) = stored.split_first_chunk_mut().ok_or(short)?;
-    let (mut raw, mut texts, mut packed) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut raw, mut parts, mut packed) = (Vec::new(), Vec::new(), Vec::new());
     let method = unpack(u32::from_le_bytes(*tcinfo), stream, &mut raw)?;
     let Watch { witness, unknown, is_utf8, .. } = watch;
     let is_utf8 = *is_utf8;
     let base = raw.as_ptr().addr();
     let witness = &mut **witness;
-    let mut within = Watch { witness, unknown, base, texts: &mut texts, is_utf8 };
+    let mut within = Watch { witness, unknown, base, parts: &mut parts, is_utf8 };
     mask_part(mask, &mut raw, &mut within, buffer)?;
-    in_order(&mut texts, raw.len());
-    let fits = fit_parts(method, &mut raw, &texts, stream.len(), is_utf8, &mut packed);
+    in_order(&mut parts, raw.len());
+    let target = stream.len();
+    let fits = fit_parts(method, &mut raw, &parts, target, is_utf8, write_zero, &mut packed);
     if !fits || packed.len() != stream.len() {
         return Err(DatumError("a masked part does not compress to the original's size"));
     }
@@ -137,10 +136,10 @@ fn mask_packed(
     Ok(())
 }
 
-/// Takes out texts of parts that had to be copied to be masked: they are not where the value is.
-fn in_order(texts: &mut Vec<Range<usize>>, len: usize) {
-    texts.retain(|text| text.end <= len);
-    texts.sort_unstable_by_key(|text| text.start);
+/// Takes out parts that had to be copied to be masked: they are not where the value is.
+fn in_order(parts: &mut Vec<Part>, len: usize) {
+    parts.retain(|part| part.range.end <= len);
+    parts.sort_unstable_by_key(|part| part.range.start);
 }
 
 fn mask_part(
@@ -158,9 +157,7 @@ fn mask_part(
         ColumnMask::Null(reader) => mask_part(reader, value, watch, buffer),
         ColumnMask::Value(masker) => {
             watch.witness.original(masker.value_type(), value);
-            if masker.value_type().is_text() {
-                watch.free_text(value);
-            }
+            watch.note(masker.value_type(), value);
             masker.apply(value)?;
             watch.witness.output(masker.value_type(), value);
             Ok(())

@@ -45,7 +45,7 @@ impl Visitor for JsonVisitor<'_, '_, '_> {
                 if content.contains(&b'\\') {
                     json::unescape(content, buffer);
                     watch.witness.original(ValueType::Text, buffer);
-                    watch.free_text(content);
+                    watch.note(ValueType::Text, content);
                     json::flatten_escapes(content);
                 } else {
                     watch.text(content);
@@ -119,7 +119,7 @@ pub(super) fn mask_xml(
     if encoded && text.contains(&b'&') {
         xml::unescape(text, buffer);
         watch.witness.original(ValueType::Text, buffer);
-        watch.free_text(text);
+        watch.note(ValueType::Text, text);
         xml::flatten_references(text);
     } else {
         watch.text(text);

@@ -1,11 +1,11 @@
 //! Scalars in documents: by path, each with a mask for its type.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::PathTree;
+use crate::datum::compressed::Part;
 use crate::datum::document::{Scalar, Trail, Visitor};
 use crate::datum::{DatumError, ValueType};
 use crate::mask::{MaskSpec, Masker, Witness};
@@ -138,8 +138,8 @@ pub(super) struct Watch<'w> {
     pub(super) unknown: &'w mut UnknownPaths,
     /// Address of the whole value.
     pub(super) base: usize,
-    /// Where in it texts are that any other text of their length may stand for.
-    pub(super) texts: &'w mut Vec<Range<usize>>,
+    /// What of it may become more regular.
+    pub(super) parts: &'w mut Vec<Part>,
     /// True unless texts are in another server encoding.
     pub(super) is_utf8: bool,
 }
@@ -148,13 +148,13 @@ impl Watch<'_> {
     /// Tells of a text before it is masked in its place.
     pub(super) fn text(&mut self, text: &[u8]) {
         self.witness.original(ValueType::Text, text);
-        self.free_text(text);
+        self.note(ValueType::Text, text);
     }
 
-    /// Takes down where a text is.
-    pub(super) fn free_text(&mut self, text: &[u8]) {
-        if let Some(start) = text.as_ptr().addr().checked_sub(self.base) {
-            self.texts.push(start..start + text.len());
+    /// Takes down where a part is for which any other of its type and length may stand.
+    pub(super) fn note(&mut self, value_type: ValueType, part: &[u8]) {
+        if let Some(start) = part.as_ptr().addr().checked_sub(self.base) {
+            Part::note(self.parts, value_type, start..start + part.len());
         }
     }
 }
@@ -196,6 +196,7 @@ impl Visitor for JsonbVisitor<'_, '_, '_> {
             }
             (PathAction::Mask(mask), Scalar::Number(number)) => {
                 self.watch.witness.original(ValueType::Numeric, number);
+                self.watch.note(ValueType::Numeric, number);
                 mask.number.apply(number)?;
                 self.watch.witness.output(ValueType::Numeric, number);
                 Ok(())

@@ -1,10 +1,8 @@
 //! A column that becomes NULL: its originals are taken down for the audit, then it is gone.
 
-use std::ops::Range;
-
 use super::super::heap::{Column, payload, raw_tcinfo};
 use crate::datum::DatumError;
-use crate::datum::compressed::unpack;
+use crate::datum::compressed::{Part, unpack};
 use crate::page::{Attribute, VarlenaForm};
 
 /// Larger buffers are given back.
@@ -15,12 +13,12 @@ const KEPT: usize = 4 << 20;
 pub(in super::super) struct NullColumn<'m> {
     reader: Column<'m>,
     copy: Vec<u8>,
-    text: Vec<Range<usize>>,
+    parts: Vec<Part>,
 }
 
 impl<'m> NullColumn<'m> {
     pub(in super::super) fn new(reader: Column<'m>) -> NullColumn<'m> {
-        NullColumn { reader, copy: Vec::new(), text: Vec::new() }
+        NullColumn { reader, copy: Vec::new(), parts: Vec::new() }
     }
 
     /// What has gathered the originals.
@@ -75,8 +73,8 @@ impl<'m> NullColumn<'m> {
 
     /// What can't be read goes all the same.
     fn read(&mut self) {
-        self.text.clear();
-        let _ = self.reader.mask_value(&mut self.copy, &mut self.text);
+        self.parts.clear();
+        let _ = self.reader.mask_value(&mut self.copy, &mut self.parts);
         if self.copy.capacity() > KEPT {
             self.copy = Vec::new();
         }

@@ -9,6 +9,7 @@ use super::class::{Class, moving};
 use super::gather::{ColumnValues, Shuffles};
 use super::store::Store;
 use crate::datum::DatumError;
+use crate::datum::compressed::Part;
 use crate::fingerprint::Notes;
 use crate::mask::{Alone, Mask, Masker, ShuffleMask, Witness as _};
 use crate::page::{Attribute, ToastPointer, VarlenaForm};
@@ -132,17 +133,17 @@ impl<'m> ShuffledColumn<'m> {
         self.numbers.clear();
     }
 
-    /// Masks a value that is alone. `text` gets the parts of it that may become any other text.
+    /// Masks a value that is alone. `parts` gets what of it may become more regular.
     pub(in crate::rewrite) fn mask_alone(
         &mut self,
         value: &mut [u8],
-        text: &mut Vec<Range<usize>>,
+        parts: &mut Vec<Part>,
     ) -> Result<u64, DatumError> {
         let Alone::Mask(masker) = &mut self.alone else { return Ok(0) };
         let value_type = masker.value_type();
         self.notes.count(value_type, std::iter::once(value.len()));
         self.notes.original(value_type, value);
-        text.extend(value_type.is_text().then_some(0..value.len()));
+        Part::note(parts, value_type, 0..value.len());
         masker.apply(value)?;
         self.notes.output(value_type, value);
         Ok(1)
