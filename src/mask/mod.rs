@@ -93,7 +93,6 @@ pub(crate) use subject::{
     canonical as canonical_subject, canonical_text as canonical_subject_text,
 };
 pub use subject::{is_subject_type, shift_is_injective};
-pub use support::{
-    check_options, is_injective, is_injective_ignoring_case, suited_masks, supports,
-};
+pub(crate) use support::is_injective_ignoring_case;
+pub use support::{check_options, is_injective, suited_masks, supports};
 pub use witness::{NoWitness, Witness};

@@ -151,7 +151,7 @@ pub fn is_injective(mask: MaskName, value_type: ValueType, options: &MaskOptions
 
 /// True if no two texts that differ in more than case mask to texts that differ in case alone. In
 /// ASCII letters: others may have a capital that no mask knows of.
-pub fn is_injective_ignoring_case(spec: &MaskSpec) -> bool {
+pub(crate) fn is_injective_ignoring_case(spec: &MaskSpec) -> bool {
     let MaskSpec { mask, value_type, options, .. } = spec;
     let keeps_case_out = match mask {
         MaskName::Email | MaskName::Username => options.unique,
