@@ -75,10 +75,10 @@ fuzz-smoke: prerequisites ## the same for 30 seconds each, as in `make test`
 .PHONY: test-matrix
 test-matrix: ## run the end-to-end tests on PostgreSQL 13 to 18, servers from npm
 	@tools/install-prerequisites --tests
-	cargo test --test end_to_end --no-run
+	cargo test --workspace --test end_to_end --no-run
 	@failed=; for major in $(MAJORS); do \
 		echo "PostgreSQL $$major"; \
-		THINVEIL_TEST_MAJOR=$$major tools/on-test-disk cargo test --test end_to_end -- --skip majors:: \
+		THINVEIL_TEST_MAJOR=$$major tools/on-test-disk cargo test --workspace --test end_to_end -- --skip majors:: \
 			|| failed="$$failed $$major"; \
 	done; \
 	if [[ -n "$$failed" ]]; then echo "failed on:$$failed" >&2; exit 1; fi
