@@ -33,10 +33,10 @@ mod tests;
 mod thin_clone;
 mod tree;
 
-use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -293,6 +293,18 @@ impl Pool {
 fn add(total: &mut Usage, part: Usage) {
     total.own_bytes += part.own_bytes;
     total.shared_bytes += part.shared_bytes;
+}
+
+/// Removes a directory with the lock that is held in it. Others may look meanwhile whether it is
+/// held, which puts a lock of theirs there, and remove what they find abandoned.
+fn remove_locked(dir: &Path) -> Result<()> {
+    loop {
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            result => return result.map_err(Error::io("remove", dir)),
+        }
+    }
 }
 
 /// A directory that servers' users can pass through and not list.

@@ -65,6 +65,7 @@ impl Pool {
                     report.staging_removed.push(id);
                     Failpoint::StagingSwept.reach()?;
                 }
+                Err(_) if !dir.exists() => {}
                 Err(error) => report.problems.push(format!("staging {id}: {error}")),
             }
         }
@@ -106,7 +107,9 @@ impl Pool {
                 }
                 Ok(())
             };
-            if let Err(error) = put_right() {
+            if let Err(error) = put_right()
+                && dir.exists()
+            {
                 report.problems.push(format!("clone {id}: {error}"));
             }
         }
@@ -120,8 +123,12 @@ impl Pool {
         let mut found = Vec::new();
         for id in subdirs(&parent)? {
             let dir = parent.join(&id);
-            if let Some(lock) = Lock::try_take(&dir.join("lock"))? {
-                found.push((id, dir, lock));
+            match Lock::try_take(&dir.join("lock")) {
+                Ok(Some(lock)) => found.push((id, dir, lock)),
+                Ok(None) => {}
+                // Whoever held it has removed it meanwhile.
+                Err(_) if !dir.exists() => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(found)

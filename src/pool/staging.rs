@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::evidence::{self, Content, SigningKey};
 use super::lock::Lock;
-use super::{Manifest, Pool, Snapshot, id, make_dir, record};
+use super::{Manifest, Pool, Snapshot, id, make_dir, record, remove_locked};
 use crate::cluster::{end_all, find_postmaster};
 use crate::error::{Error, Result};
 use crate::failpoint::Failpoint;
@@ -258,5 +258,5 @@ pub(super) fn sweep(driver: &dyn Driver, dir: &Path) -> Result<()> {
     end_all(&volume.join("data"))?;
     driver.destroy(&dir.join("frozen"))?;
     driver.destroy(&volume)?;
-    fs::remove_dir_all(dir).map_err(Error::io("remove", dir))
+    remove_locked(dir)
 }

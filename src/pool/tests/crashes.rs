@@ -1,5 +1,9 @@
 //! What is left of what was dropped, or killed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::super::lock::Lock;
+use super::super::{make_dir, thin_clone};
 use super::*;
 
 #[test]
@@ -17,6 +21,35 @@ fn a_dropped_staging_leaves_nothing() {
     drop(staging);
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
     assert_eq!(fs::read_dir(pool.staging_dir()).unwrap().count(), 0);
+}
+
+#[test]
+fn clones_that_go_while_others_open_the_pool_are_nobodys_error() {
+    let home = Home::new(DriverKind::Copy);
+    let (pool, _) = Pool::init(&home.pool(), DriverChoice::Only(DriverKind::Copy)).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let problems = Pool::open(&home.pool()).unwrap().recovered().problems.clone();
+                    assert_eq!(problems, Vec::<String>::new());
+                }
+            });
+        }
+        for number in 0..1000 {
+            let dir = pool.clones_dir().join(format!("c-{number}"));
+            let lock = {
+                let _guard = pool.lock().unwrap();
+                make_dir(&dir).unwrap();
+                Lock::wait(&dir.join("lock"), "the clone").unwrap()
+            };
+            thin_clone::sweep(pool.driver.as_ref(), &dir).unwrap();
+            drop(lock);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(fs::read_dir(pool.clones_dir()).unwrap().count(), 0);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::lock::Lock;
-use super::{Pool, Snapshot, record, subdirs};
+use super::{Pool, Snapshot, record, remove_locked, subdirs};
 use crate::cluster::end_all;
 use crate::error::{Error, Result};
 use crate::failpoint::Failpoint;
@@ -211,10 +211,8 @@ impl ThinClone {
     /// Waits for this clone's turn, and reads what it has become meanwhile.
     fn locked(&self) -> Result<(ThinClone, Lock)> {
         let gone = || Error::NotFound { what: "clone", name: self.name().to_owned() };
-        if !self.dir.is_dir() {
-            return Err(gone());
-        }
-        let lock = Lock::wait(&self.dir.join("lock"), &format!("clone {}", self.name()))?;
+        let lock = Lock::wait(&self.dir.join("lock"), &format!("clone {}", self.name()))
+            .map_err(|error| if self.dir.is_dir() { error } else { gone() })?;
         let now = ThinClone::read(&self.pool, &self.dir)?.filter(ThinClone::is_finished);
         Ok((now.ok_or_else(gone)?, lock))
     }
@@ -228,7 +226,7 @@ pub(super) fn sweep(driver: &dyn Driver, dir: &Path) -> Result<()> {
         }
     }
     Failpoint::GenerationsGone.reach()?;
-    fs::remove_dir_all(dir).map_err(Error::io("remove", dir))
+    remove_locked(dir)
 }
 
 fn remove_generation(driver: &dyn Driver, dir: &Path) -> Result<()> {
