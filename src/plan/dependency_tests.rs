@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, MaskPlan, Relayout, plan, suggest};
+use super::{Action, MaskPlan, Relayout, plan};
 use crate::cluster::catalog::sample::Sample;
 use crate::cluster::catalog::{Catalog, Generated, RelationKind};
 use crate::datum::Encoding;
@@ -171,7 +171,7 @@ fn a_unique_index_over_small_letters_takes_masks_to_which_a_letter_is_one_large_
         assert!(remedy.contains(&format!("email = {email}\nor email = {nick}")), "{remedy}");
     }
     assert_eq!(codes(&with(email, nick), &with_expression("lower(email), md5(nick)")).len(), 2);
-    let suggested = suggest(&catalog);
+    let suggested = super::suggest(&catalog);
     assert!(suggested.contains(&format!("email = {email}")), "{suggested}");
     assert!(suggested.contains(&format!("nick = {nick}")), "{suggested}");
     assert!(plan(&RuleSet::from_toml(&suggested).unwrap(), &catalog).is_ok());
