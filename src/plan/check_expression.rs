@@ -59,7 +59,7 @@ pub(super) fn is_invariant(_expression: &str, _operand: &dyn Fn(&str) -> Operand
 }
 
 #[cfg(feature = "sql")]
-pub(super) use parsed::{column, invariant, is_invariant, name, parse};
+pub(super) use parsed::{built_in, column, invariant, is_invariant, name, parse};
 
 #[cfg(feature = "sql")]
 mod parsed {
@@ -167,12 +167,18 @@ mod parsed {
 
     fn measures_length(function: &[Node]) -> bool {
         let lengths = ["length", "char_length", "character_length", "octet_length"];
-        let built_in = match function {
-            [_] => true,
-            [schema, _] => name(std::slice::from_ref(schema)) == Some("pg_catalog"),
-            _ => false,
-        };
-        built_in && name(function).is_some_and(|name| lengths.contains(&name))
+        built_in(function).is_some_and(|name| lengths.contains(&name))
+    }
+
+    /// The name of a function, if it is one of PostgreSQL's own.
+    pub(in super::super) fn built_in(function: &[Node]) -> Option<&str> {
+        match function {
+            [_] => name(function),
+            [schema, _] if name(std::slice::from_ref(schema)) == Some("pg_catalog") => {
+                name(function)
+            }
+            _ => None,
+        }
     }
 
     /// What a bare column reference is. A domain's `VALUE` is one, too.

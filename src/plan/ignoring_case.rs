@@ -23,7 +23,7 @@ mod parsed {
     use pg_query::protobuf::Node;
     use pg_query::{NodeEnum, ParserOptions};
 
-    use super::super::check_expression::name;
+    use super::super::check_expression::{built_in, name};
 
     /// The columns that an index is over in one case; none where it has other expressions, too.
     pub(super) fn columns(definition: &str) -> Option<Vec<String>> {
@@ -39,12 +39,7 @@ mod parsed {
 
     fn in_one_case(expression: &Node) -> Option<String> {
         let Some(NodeEnum::FuncCall(call)) = &expression.node else { return None };
-        let built_in = match call.funcname.as_slice() {
-            [_] => true,
-            [schema, _] => name(std::slice::from_ref(schema)) == Some("pg_catalog"),
-            _ => false,
-        };
-        let folds = built_in && matches!(name(&call.funcname), Some("lower" | "upper"));
+        let folds = matches!(built_in(&call.funcname), Some("lower" | "upper"));
         match call.args.as_slice() {
             [argument] if folds => column(argument),
             _ => None,
