@@ -75,10 +75,12 @@ fuzz-smoke: prerequisites ## the same for 30 seconds each, as in `make test`
 .PHONY: test-matrix
 test-matrix: ## run the end-to-end tests on PostgreSQL 13 to 18, servers from npm
 	@tools/install-prerequisites --tests
-	cargo test --workspace --test end_to_end --no-run
-	@failed=; for major in $(MAJORS); do \
+	@# With --test alone, cargo would build with fewer features, all anew.
+	@tests=$$(cargo test --workspace --no-run 2>&1 | tee /dev/stderr \
+		| sed -n 's/.*Executable tests.end_to_end.main.rs (\(.*\))/\1/p'); \
+	failed=; for major in $(MAJORS); do \
 		echo "PostgreSQL $$major"; \
-		THINVEIL_TEST_MAJOR=$$major tools/on-test-disk cargo test --workspace --test end_to_end -- --skip majors:: \
+		THINVEIL_TEST_MAJOR=$$major tools/on-test-disk "$$tests" --skip majors:: \
 			|| failed="$$failed $$major"; \
 	done; \
 	if [[ -n "$$failed" ]]; then echo "failed on:$$failed" >&2; exit 1; fi
