@@ -55,14 +55,18 @@ const STREETS: [&str; 8] = [
 fn value(number: u64, random: &mut Random, out: &mut String) {
     use std::fmt::Write;
     out.clear();
+    // So many that what is searched holds no original.
     let unique = random.next();
     let written = match number % 4 {
         0 | 1 => {
             let (first, last) = (random.of(&NAMES), random.of(&NAMES));
-            write!(out, "{first}.{last}{}@mail.example", unique % 10_000_000)
+            write!(out, "{first}.{last}{}@mail.example", unique % 10_000_000_000)
         }
-        2 => write!(out, "+44 7{:03} {:06}", unique % 1000, unique / 1000 % 1_000_000),
-        _ => write!(out, "{} {}", unique % 900_000, random.of(&STREETS)),
+        2 => write!(out, "+44 7{:03} {:09}", unique % 1000, unique / 1000 % 1_000_000_000),
+        _ => {
+            let (house, postcode) = (unique % 900_000, unique / 900_000 % 1_000_000);
+            write!(out, "{house} {}, {postcode:06}", random.of(&STREETS))
+        }
     };
     written.expect("a string takes it");
 }
@@ -126,11 +130,7 @@ fn audit(count: u64, volume: &Path, threads: &rayon::ThreadPool) -> f64 {
         cancel: &Cancel::new(),
         progress: &NoProgress,
     };
-    let outcome = job.run();
-    // Of millions of values, a few are drawn twice: as originals, and as what is searched.
-    if let Err(error) = outcome {
-        println!("    (found some: {})", error.to_string().lines().count());
-    }
+    job.run().expect("nothing is found");
     start.elapsed().as_secs_f64()
 }
 

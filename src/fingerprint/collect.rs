@@ -90,6 +90,8 @@ pub struct Collector {
     pub(super) key: HashKey,
     pub(super) limits: Limits,
     pub(super) scratch: PathBuf,
+    /// Nothing is taken down.
+    deaf: bool,
     pub(super) originals: Buckets<Entry>,
     pub(super) outputs: Buckets<u64>,
     /// What originals begin with,
@@ -119,11 +121,17 @@ impl Collector {
             key,
             limits,
             scratch: scratch.to_path_buf(),
+            deaf: false,
             originals: Buckets::new(scratch, "originals", limits.originals),
             outputs: Buckets::new(scratch, "outputs", limits.outputs),
             counts: Mutex::default(),
             failure: Mutex::default(),
         }
+    }
+
+    /// Takes nothing down: for work that no audit follows.
+    pub(crate) fn deaf(key: &MaskKey) -> Collector {
+        Collector { deaf: true, ..Collector::new(key, Path::new(""), Limits::default()) }
     }
 
     /// What one thread takes down of one column.
@@ -207,7 +215,7 @@ impl Witness for Notes<'_> {
     /// Takes down an original value, as stored.
     #[inline]
     fn original(&mut self, value_type: ValueType, value: &[u8]) {
-        if !may_be_searchable(value_type, value.len()) {
+        if self.collector.deaf || !may_be_searchable(value_type, value.len()) {
             return;
         }
         let value = comparable(value_type, value);
@@ -232,7 +240,7 @@ impl Witness for Notes<'_> {
     /// Takes down a masked value, as stored.
     #[inline]
     fn output(&mut self, value_type: ValueType, value: &[u8]) {
-        if !may_be_searchable(value_type, value.len()) {
+        if self.collector.deaf || !may_be_searchable(value_type, value.len()) {
             return;
         }
         let full = self.collector.key.full(comparable(value_type, value));

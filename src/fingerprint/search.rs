@@ -25,6 +25,9 @@ pub(crate) struct Match {
     pub(crate) counts: bool,
 }
 
+/// Positions that the first step looks at together: a bit for each.
+const GROUP: usize = u64::BITS as usize;
+
 /// What passed each step: working memory.
 ///
 /// A step is done for all of a block before the next: one look-up does not wait for another's memory.
@@ -32,10 +35,10 @@ pub(crate) struct Match {
 pub(crate) struct Candidates {
     /// A value may begin there, counted from the beginning of the block.
     begins: Kept<u16>,
-    /// And a head is there.
+    /// And a head of this hash is there; then, of these lengths.
     heads: Kept<(u16, u64)>,
     /// A value of this length and hash may be there.
-    wholes: Vec<(usize, usize, u64)>,
+    wholes: Vec<(u16, u8, u64)>,
 }
 
 /// What was kept of at most a block's positions.
@@ -69,6 +72,59 @@ impl<T: Copy> Kept<T> {
     fn iter(&self) -> impl Iterator<Item = T> {
         self.items.iter().copied().take(self.len)
     }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.items.iter_mut().take(self.len)
+    }
+}
+
+impl Kept<u16> {
+    /// Keeps the positions at which values may begin.
+    #[inline]
+    fn keep_begins(&mut self, bytes: &[u8], may_begin: impl Fn([u8; beginnings::LEN]) -> bool) {
+        let bits = |group: &[u8]| {
+            let firsts = (0..).zip(group.windows(beginnings::LEN));
+            firsts.fold(0u64, |bits, (at, first)| {
+                let begins = first.first_chunk().is_some_and(|first| may_begin(*first));
+                bits | u64::from(begins) << at
+            })
+        };
+        self.len = 0;
+        for (start, _) in (0..).step_by(GROUP).zip(bytes.chunks(GROUP)) {
+            let rest = bytes.get(start..).unwrap_or_default();
+            // The loop over as many as there nearly always are has no end to look for.
+            let bits = match rest.first_chunk::<{ GROUP + beginnings::LEN - 1 }>() {
+                Some(group) => bits(group),
+                None => bits(rest),
+            };
+            self.push(start as u16, bits);
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, start: u16, mut bits: u64) {
+        while bits != 0 {
+            if let Some(place) = self.items.get_mut(self.len) {
+                *place = start + bits.trailing_zeros() as u16;
+                self.len += 1;
+            }
+            bits &= bits - 1;
+        }
+    }
+}
+
+/// Leaves those items of a list that are to be kept, in the same way.
+#[inline]
+fn retain<T: Copy>(list: &mut Vec<T>, is_kept: impl Fn(&T) -> bool) {
+    let mut len = 0;
+    for at in 0..list.len() {
+        let Some(item) = list.get(at).copied() else { break };
+        if let Some(place) = list.get_mut(len) {
+            *place = item;
+        }
+        len += usize::from(is_kept(&item));
+    }
+    list.truncate(len);
 }
 
 /// What the byte before a short text may say: it is a `varlena` header for one of this length,
@@ -93,10 +149,7 @@ impl FingerprintSet {
             let end = (start + BLOCK).min(to);
             let last = (end + beginnings::LEN - 1).min(bytes.len());
             let window = bytes.get(start..last).unwrap_or_default();
-            let begins = (0..BLOCK as u16).zip(window.windows(beginnings::LEN));
-            candidates.begins.keep(begins.map(|(at, first)| {
-                (at, first.first_chunk().is_some_and(|first| may_begin(*first)))
-            }));
+            candidates.begins.keep_begins(window, &may_begin);
             self.look_up(bytes, start, candidates, &mut found);
         }
     }
@@ -110,26 +163,31 @@ impl FingerprintSet {
         found: &mut impl FnMut(Match),
     ) {
         let Candidates { begins, heads, wholes } = candidates;
-        heads.keep(begins.iter().map(|at| {
+        let with_head = begins.iter().map(|at| {
             let first = bytes.get(start + usize::from(at)..).and_then(|rest| rest.first_chunk());
             let head = first.map(|first| self.key.head(u64::from_le_bytes(*first)));
             let head_or = head.unwrap_or_default();
-            ((at, head_or), head.is_some() & self.filter.passes(head_or))
-        }));
+            ((at, head_or), head.is_some() & self.heads.passes(head_or))
+        });
+        heads.keep(with_head);
+        for (_, word) in heads.iter_mut() {
+            *word = self.lengths(*word);
+        }
         wholes.clear();
-        for (at, head) in heads.iter() {
-            let position = start + usize::from(at);
-            let mut lengths = self.lengths(head);
+        for (at, mut lengths) in heads.iter() {
+            let rest = bytes.get(start + usize::from(at)..).unwrap_or_default();
             while lengths != 0 {
-                let len = lengths.trailing_zeros() as usize + 1;
+                let len = lengths.trailing_zeros() as u8 + 1;
                 lengths &= lengths - 1;
-                if let Some(text) = bytes.get(position..position + len) {
-                    wholes.push((position, len, self.key.full(text)));
+                if let Some(text) = rest.get(..usize::from(len)) {
+                    wholes.push((at, len, self.key.full(text)));
                 }
             }
         }
-        for &(position, len, full) in wholes.iter() {
+        retain(wholes, |(.., full)| self.wholes.passes(*full));
+        for &(at, len, full) in wholes.iter() {
             if let Some(value) = self.find(full) {
+                let (position, len) = (start + usize::from(at), usize::from(len));
                 let counts =
                     self.class(value) != Class::Short || stands_alone(bytes, position, len);
                 found(Match { position, len, value, counts });

@@ -1,8 +1,10 @@
 //! Originals to search for at once.
 //!
-//! Four steps from a position of a file to a value. What values begin with throws out nearly every
+//! Five steps from a position of a file to a value. What values begin with throws out nearly every
 //! position, and a filter over the hash of eight bytes most others. The hash of eight bytes leads to
-//! the lengths that values with this beginning have. The hash of so many bytes is a value's, or not.
+//! the lengths that values with this beginning have. A filter over the hash of so many bytes leaves
+//! little besides values, and a list of those decides. No step but the last has to wait for what it
+//! reads from memory before it can go on to the next position.
 
 use std::fmt;
 use std::sync::Arc;
@@ -93,17 +95,45 @@ impl Directory {
     }
 }
 
+/// The lengths of values by the hash of what they begin with, as bits: bit `n - 1` for a length of
+/// `n`. Values that share a place share their lengths; one too many is found out by the next step.
+struct Lengths(Vec<u64>);
+
+impl Lengths {
+    fn for_heads(len: usize) -> Lengths {
+        Lengths(vec![0; len])
+    }
+
+    #[inline]
+    fn place(&self, head: u64) -> usize {
+        let places = self.0.len() as u64;
+        (((head >> Head::BEHIND) * places) >> (u64::BITS - Head::BEHIND)) as usize
+    }
+
+    fn enter(&mut self, head: u64, lengths: u64) {
+        let place = self.place(head);
+        if let Some(word) = self.0.get_mut(place) {
+            *word |= lengths;
+        }
+    }
+
+    #[inline]
+    fn of(&self, head: u64) -> u64 {
+        self.0.get(self.place(head)).copied().unwrap_or_default()
+    }
+}
+
 /// Originals to search for. `Debug` prints their number.
 pub(crate) struct FingerprintSet {
     pub(super) key: HashKey,
     /// What values begin with, all and those that are no numbers.
     beginnings: [Arc<Beginnings>; 2],
-    pub(super) filter: Filter,
-    heads: Directory,
-    /// The low halves of the heads' hashes,
-    tags: Vec<u32>,
-    /// and the lengths of values that begin so: bit `n - 1` for a length of `n`.
-    lengths: Vec<u64>,
+    /// Hashes of the first eight bytes,
+    pub(super) heads: Filter,
+    /// and how long values are that begin so.
+    lengths: Lengths,
+    /// Hashes of whole values.
+    pub(super) wholes: Filter,
     values: Directory,
     /// The hashes of values,
     fulls: Vec<u64>,
@@ -147,14 +177,10 @@ impl FingerprintSet {
         hashes.iter().position(|hash| *hash == full).map(|at| range.start + at)
     }
 
-    /// The lengths of values that begin so, as bits.
+    /// The lengths that values may have that begin so, as bits.
     #[inline]
     pub(super) fn lengths(&self, head: u64) -> u64 {
-        let range = self.heads.range(head);
-        let tags = self.tags.get(range.clone()).unwrap_or_default();
-        let found = tags.iter().zip(self.lengths.get(range).unwrap_or_default());
-        let found = found.filter(|(tag, _)| **tag == head as u32);
-        found.fold(0, |all, (_, lengths)| all | lengths)
+        self.lengths.of(head)
     }
 
     /// What finding a value means.
@@ -185,21 +211,23 @@ impl FingerprintSet {
     /// Bytes in memory.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        let starts = self.heads.starts.len() + self.values.starts.len();
-        let halves = starts + self.tags.len() + self.known.len();
-        let words = self.filter.words.len() + self.short.words.len();
-        4 * halves + 8 * (words + self.lengths.len() + self.fulls.len())
+        let filters = [&self.heads, &self.wholes, &self.short];
+        let words: usize = filters.iter().map(|filter| filter.words.len()).sum();
+        let halves = self.values.starts.len() + self.known.len();
+        4 * halves + 8 * (words + self.lengths.0.len() + self.fulls.len())
     }
 }
 
 /// The hash of what a value begins with, and the value's length in six bits of it that nothing
-/// looks at: above a tag's, and below those of a directory or filter of any size that fits memory.
+/// looks at: above those that a filter sets, and below those that say where.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Head(u64);
 
 impl Head {
     const LEN_AT: u32 = u32::BITS;
     const LEN: u64 = 63 << Self::LEN_AT;
+    /// Bits up to here are not looked at for a place.
+    const BEHIND: u32 = Self::LEN_AT + 6;
 
     fn new(hash: u64, len: u8) -> Head {
         Head(hash & !Self::LEN | (u64::from(len) - 1) << Self::LEN_AT)
@@ -269,29 +297,28 @@ impl Builder {
         });
         let count = count.sum();
         let mut filter = Filter::new(count);
-        let mut heads = Directory::for_hashes(count);
-        let (mut tags, mut lengths) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        let mut lengths = Lengths::for_heads(count);
         // Each bucket is gone when its heads are entered.
         for bucket in buckets {
-            for group in bucket.chunk_by(of_one) {
-                let Some(hash) = group.first().map(|head| head.hash()) else { continue };
-                filter.enter(hash);
-                heads.count(hash);
-                tags.push(hash as u32);
-                lengths.push(group.iter().fold(0, |all, head| all | head.length()));
+            for head in bucket {
+                filter.enter(head.hash());
+                lengths.enter(head.hash(), head.length());
             }
         }
         let mut short_filter = Filter::new(short.len());
         short.iter().for_each(|hash| short_filter.enter(*hash));
+        let mut wholes = Filter::new(fulls.len());
         let mut values = Directory::for_hashes(fulls.len());
-        fulls.iter().for_each(|hash| values.count(*hash));
+        for hash in &fulls {
+            wholes.enter(*hash);
+            values.count(*hash);
+        }
         Some(FingerprintSet {
             key,
             beginnings,
-            filter,
-            heads: heads.finish(),
-            tags,
+            heads: filter,
             lengths,
+            wholes,
             values: values.finish(),
             fulls,
             known,
