@@ -13,6 +13,8 @@ pub struct GcPolicy {
     pub keep: Option<usize>,
     /// Snapshots may go that were made before this. With `keep`, those to which both apply.
     pub older_than: Option<Timestamp>,
+    /// Clones may go that nobody has used since then, whatever their lease.
+    pub unused_since: Option<Timestamp>,
     /// Nothing is removed; it is told what would be.
     pub dry_run: bool,
 }
@@ -60,7 +62,7 @@ impl Pool {
             for clone in self.clones()? {
                 let item = item("clone", clone.id(), clone.name(), clone.usage()?.own_bytes);
                 let snapshot = (clone.snapshot_id().to_owned(), clone.name().to_owned());
-                let removal = clone_verdict(&clone)?;
+                let removal = clone_verdict(&clone, policy)?;
                 if !report.carry_out(item, removal, || clone.destroy())? {
                     staying.push(snapshot);
                 }
@@ -124,20 +126,29 @@ fn item(what: &'static str, id: &str, name: &str, own_bytes: u64) -> GcItem {
     GcItem { what, id: id.to_owned(), name: name.to_owned(), why: String::new(), own_bytes }
 }
 
-fn clone_verdict(clone: &ThinClone) -> Result<Verdict> {
+fn clone_verdict(clone: &ThinClone, policy: GcPolicy) -> Result<Verdict> {
     let care = clone.care()?;
     if care.is_protected() {
         return Ok(Err(care.protection()));
     }
-    let Some(end) = care.lease_until else { return Ok(Err("it has no lease".to_owned())) };
-    let end = end.strftime("%Y-%m-%d %H:%M:%SZ");
-    if !care.is_expired() {
-        return Ok(Err(format!("its lease ends {end}")));
-    }
+    let lease = care.lease_until.map(moment);
+    let used = clone.last_used()?;
+    let why = match (lease, policy.unused_since) {
+        (Some(end), _) if care.is_expired() => format!("its lease ended {end}"),
+        (_, Some(limit)) if used < limit => format!("last used {}", moment(used)),
+        (_, Some(_)) => return Ok(Err(format!("last used {}", moment(used)))),
+        (Some(end), None) => return Ok(Err(format!("its lease ends {end}"))),
+        (None, None) => return Ok(Err("it has no lease".to_owned())),
+    };
     Ok(match clone.sessions()? {
-        0 => Ok(format!("its lease ended {end}")),
-        sessions => Err(format!("its lease ended {end}, but it is in use: sessions: {sessions}")),
+        0 => Ok(why),
+        sessions => Err(format!("{why}, but it is in use: sessions: {sessions}")),
     })
+}
+
+/// A moment in words.
+fn moment(at: Timestamp) -> impl std::fmt::Display {
+    at.strftime("%Y-%m-%d %H:%M:%SZ")
 }
 
 fn snapshot_verdict(
@@ -166,6 +177,6 @@ fn snapshot_verdict(
     } else if policy.older_than.is_some_and(|limit| made >= limit) {
         Err("it is not old enough".to_owned())
     } else {
-        Ok(format!("made {}", made.strftime("%Y-%m-%d %H:%M:%SZ")))
+        Ok(format!("made {}", moment(made)))
     })
 }

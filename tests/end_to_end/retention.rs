@@ -1,6 +1,7 @@
 //! How long snapshots and clones live: destroyed together, protected, leased, collected.
 
-use std::time::Duration;
+use std::fs::File;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -153,6 +154,45 @@ fn collection_takes_what_may_go_and_says_why_the_rest_stays() {
     let last = pool.json(&["pool", "gc", "--keep", "1"]);
     assert_eq!(names(&told(&last, "removed")), ["stays", "kept", "cloned"]);
     assert_eq!(pool.ids("snapshot").len(), 1);
+}
+
+#[test]
+fn clones_that_nobody_uses_go() {
+    let sandbox = Sandbox::new();
+    let pool = snapshots(&sandbox, &["monday"]);
+    let clones = ["forgotten", "leased", "protected", "busy", "fresh"];
+    let [forgotten, .., busy, _] = clones.map(|name| pool.clone_of("monday", &["--name", name]));
+    pool.json(&["clone", "renew", "leased", "--lease", "8h"]);
+    pool.json(&["clone", "protect", "protected"]);
+    let session = busy.client("postgres");
+    // As if nobody had been there for two days.
+    let long_ago = SystemTime::now() - Duration::from_secs(2 * 24 * 60 * 60);
+    let forget = |name: &str| {
+        let id = pool.json(&["clone", "show", name])["id"].as_str().unwrap().to_owned();
+        let log = pool.dir().join("clones").join(id).join("server.log");
+        File::options().append(true).open(log).unwrap().set_modified(long_ago).unwrap();
+    };
+    clones.iter().filter(|name| **name != "fresh").for_each(|name| forget(name));
+
+    let report = pool.json(&["pool", "gc", "--idle", "1d", "--dry-run"]);
+    let removed = told(&report, "removed");
+    assert_eq!(names(&removed), ["forgotten", "leased"]);
+    assert!(removed.iter().all(|(_, why)| why.starts_with("last used ")), "{removed:?}");
+    let older = pool.json(&["pool", "gc", "--idle", "3d", "--dry-run"]);
+    assert_eq!(names(&told(&older, "removed")), Vec::<&str>::new());
+
+    // A connection is use, of the one that ends it as well.
+    drop(forgotten.client("postgres"));
+    drop(session);
+    let in_use = || {
+        let report = pool.json(&["pool", "gc", "--idle", "1d", "--dry-run"]);
+        names(&told(&report, "removed")) == ["leased"]
+    };
+    assert!(wait_until(PATIENCE, in_use));
+    forget("busy");
+    let report = pool.json(&["pool", "gc", "--idle", "1d"]);
+    assert_eq!(names(&told(&report, "removed")), ["leased", "busy"]);
+    assert_eq!(pool.ids("clone").len(), 3);
 }
 
 #[test]

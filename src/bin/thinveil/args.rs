@@ -111,10 +111,10 @@ pub(crate) enum PoolVerb {
     /// Count what is in the pool.
     #[command(after_help = "Example:\n  thinveil --pool /srv/pool pool status --json")]
     Status,
-    /// Remove what may go: clones whose lease has ended, and snapshots by number and age. Never what
-    /// is protected or in use, nor the newest snapshot.
+    /// Remove what may go: clones whose lease has ended or that nobody uses, and snapshots by number
+    /// and age. Never what is protected or in use, nor the newest snapshot.
     #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool pool gc --dry-run\n  thinveil --pool /srv/pool pool gc --keep 7 --older-than 30d\n\nWith --keep and --older-than, snapshots go to which both apply. A snapshot stays while it has\nclones that stay. A clone with sessions stays, though its lease has ended."
+        after_help = "Examples:\n  thinveil --pool /srv/pool pool gc --dry-run\n  thinveil --pool /srv/pool pool gc --keep 7 --older-than 30d --idle 3d\n\nWith --keep and --older-than, snapshots go to which both apply. A snapshot stays while it has\nclones that stay. A clone with sessions stays, though its lease has ended."
     )]
     Gc {
         /// Keep the newest so many snapshots.
@@ -123,6 +123,10 @@ pub(crate) enum PoolVerb {
         /// Only snapshots made before: an age (30d, 2y), a date or a time.
         #[arg(long, value_name = "WHEN")]
         older_than: Option<Moment>,
+        /// Clones too that nobody has used since: an age (12h, 3d), a date or a time. A connection
+        /// that begins or ends is use, and so is a start, a stop or a reset.
+        #[arg(long, value_name = "WHEN")]
+        idle: Option<Moment>,
         /// Tell what would go, and remove nothing.
         #[arg(long)]
         dry_run: bool,

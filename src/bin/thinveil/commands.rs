@@ -145,9 +145,10 @@ impl Context<'_> {
                     ])
                 })
             }
-            PoolVerb::Gc { keep, older_than, dry_run } => self.gc(GcPolicy {
+            PoolVerb::Gc { keep, older_than, idle, dry_run } => self.gc(GcPolicy {
                 keep: *keep,
                 older_than: older_than.map(|at| at.0),
+                unused_since: idle.map(|at| at.0),
                 dry_run: *dry_run,
             }),
             PoolVerb::Recover => {

@@ -111,6 +111,9 @@ fn settings(clone: &ThinClone, manifest: &Manifest, run: &Path) -> Result<String
         ("logging_collector", "off".to_owned()),
         ("log_destination", "stderr".to_owned()),
         ("lc_messages", "C".to_owned()),
+        // The log's age says when the clone was last used: `ThinClone::last_used`.
+        ("log_connections", "on".to_owned()),
+        ("log_disconnections", "on".to_owned()),
         ("cluster_name", record.name.clone()),
         ("dynamic_shared_memory_type", "posix".to_owned()),
         ("huge_pages", "off".to_owned()),

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::create::elapsed_ms;
 use super::{CloneState, Phase, ThinClone, config, port, sweep};
 use crate::cluster::binaries::Binaries;
@@ -16,6 +18,8 @@ use crate::progress::Cancel;
 
 /// How long a clone's server may take to shut down before it is ended by force.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// What its server says, in the clone's directory.
+const LOG: &str = "server.log";
 
 impl ThinClone {
     /// Starts a stopped clone; a running one is left alone. Success: it accepts connections.
@@ -45,6 +49,23 @@ impl ThinClone {
     /// Sessions of clients on its server, by the titles of its processes.
     pub fn sessions(&self) -> Result<usize> {
         Ok(find_postmaster(&self.data_dir())?.map_or(0, |server| server.sessions(self.name())))
+    }
+
+    /// When it was last used: now while it has sessions, else when its server last wrote to its log,
+    /// which is told of every connection that begins or ends, and of starts and stops.
+    pub fn last_used(&self) -> Result<Timestamp> {
+        if self.sessions()? > 0 {
+            return Ok(Timestamp::now());
+        }
+        let log = self.dir.join(LOG);
+        let written = match std::fs::metadata(&log).and_then(|metadata| metadata.modified()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(self.record.created_at);
+            }
+            written => written.map_err(Error::io("look at", &log))?,
+        };
+        Timestamp::try_from(written)
+            .map_err(|error| Error::invalid(format!("the age of {}: {error}", log.display())))
     }
 
     /// Stops and removes a clone, unless it is protected. A crash in the middle leaves remains that the next open removes.
@@ -112,7 +133,7 @@ impl ThinClone {
             binaries,
             data_dir: &data_dir,
             sandbox,
-            log: &self.dir.join("server.log"),
+            log: &self.dir.join(LOG),
             settings: vec![("config_file".to_owned(), config_file.to_string_lossy().into_owned())],
         }
         .start()?;
