@@ -21,6 +21,10 @@ const MOST: (usize, usize) = (9, 10);
 /// Kinds of findings, in `residue` of the manifest.
 pub(super) const KINDS: [&str; 3] = ["residue", "unmasked_column", "literal"];
 
+/// The remedy where a kept column holds the same originals.
+const FOLLOWS: &str = "see to the kept columns that hold them too: what is indexed there is in an \
+                       index, and what is common in statistics";
+
 /// A place in the volume.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spot {
@@ -179,6 +183,14 @@ impl Findings {
         self.judge_numbers(gathered);
         let mut residue: BTreeMap<String, u64> = KINDS.map(|kind| (kind.into(), 0)).into();
         let mut refusals = Vec::new();
+        let kind_of = |relation: &usize, attribute: &Option<usize>| {
+            targets.get(*relation).map(|owner| owner.kind(*attribute))
+        };
+        // Masked columns whose originals a kept one holds.
+        let kept = self.places.keys().filter(|(_, relation, attribute)| {
+            kind_of(relation, attribute) == Some("unmasked_column")
+        });
+        let kept: HashSet<u32> = kept.map(|(column, ..)| *column).collect();
         for ((column, relation, attribute), (values, found)) in &self.places {
             let (Some(owner), Some(file)) =
                 (targets.get(*relation), targets.get(found.first.target))
@@ -187,7 +199,13 @@ impl Findings {
             };
             let kind = owner.kind(*attribute);
             *residue.entry(kind.into()).or_default() += found.count;
-            refusals.push(refusal(gathered, *column, kind, owner, file, *values, found));
+            let follows = kind == "residue" && owner.owner.is_some() && kept.contains(column);
+            let refusal = refusal(gathered, *column, kind, owner, file, *values, found);
+            refusals.push(if follows {
+                Refusal { remedy: FOLLOWS.to_owned(), ..refusal }
+            } else {
+                refusal
+            });
         }
         if self.overflow.load(Ordering::Relaxed) {
             refusals.push(Refusal::new(

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::FileExt;
 
+use serde_json::Value;
+
 use crate::common::simple_search::{columns_with, files_with};
 use crate::common::{Base, Cluster, Pool, Queries, Rules, Sandbox, Servers, files_under};
 
@@ -186,6 +188,34 @@ fn every_stored_form_in_an_unmasked_column_refuses_with_column_and_row() {
         (&audit["values_searched"], &audit["values_set_apart"]),
         (&ORIGINALS.into(), &3.into())
     );
+}
+
+#[test]
+fn an_index_over_a_kept_copy_is_the_copys_business() {
+    let sandbox = Sandbox::new();
+    let mut raw = Base::Empty.copy(&sandbox, "raw");
+    raw.start();
+    raw.exec("postgres", FUNCTIONS);
+    raw.exec(
+        "postgres",
+        "CREATE TABLE copies AS SELECT id, email FROM people;
+         CREATE INDEX copies_email ON copies (email);
+         ANALYZE copies",
+    );
+    raw.stop();
+    let pool = Pool::new(&sandbox);
+    let rules = [("public.people", PEOPLE), ("public.copies", "id = \"keep\"\nemail = \"keep\"")];
+    let rules = Rules::for_tables(&sandbox, "rules.toml", "postgres", &rules);
+    let refusals = pool.try_snapshot(raw.source(), rules.path(), &[]).refusals();
+    let remedy = |place: &str| {
+        let is = |it: &&Value| it["message"].as_str().unwrap().contains(place);
+        let found = refusals.iter().find(is).unwrap_or_else(|| panic!("{place}: {refusals:#?}"));
+        found["remedy"].as_str().unwrap().to_owned()
+    };
+    assert!(remedy("kept column postgres.public.copies.email").contains("accept_originals"));
+    for place in ["copies_email", "pg_statistic"] {
+        assert!(remedy(place).starts_with("see to the kept columns"), "{refusals:#?}");
+    }
 }
 
 #[test]
