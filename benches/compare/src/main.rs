@@ -3,6 +3,7 @@
 mod clones;
 mod copying;
 mod dataset;
+mod peers;
 mod report;
 mod snapshot;
 mod sql_masking;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use dataset::{Dataset, RULES};
+use peers::Peers;
 use report::Report;
 use xtask::lab::{Owner, Thinveil, Undo, Workplace, count};
 
@@ -24,42 +26,72 @@ usage: make bench [ARGS=\"OPTIONS\"]
   --linear N,N,…   rows of the runs that show growth (1000000,2000000,4000000; none: 0)
   --only LIST      of: sql, snapshot, cp, clones, linear (all of them)
   --toast          nothing of that, but the memory that a TOAST table of 4 GB takes
+  --peers          nothing of that, but thinveil beside its peers; then these count:
+    --rows N,N,…   rows of the table, a run for each (1000000,3000000,10000000)
+    --cold         with nothing in the page cache, too (as root)
+    --only LIST    of the peers' names
+    --clones N,N,… how many clones are made at once (1,10,100; none: 0)
+    --peer N=CMD   a peer by the name N: CMD masks the database that PGHOST, PGUSER and PGDATABASE
+                   name
   --dir DIR        where cluster and pool are made (.bench in the checkout)";
 
 struct Options {
-    rows: u64,
+    /// One, but for peers.
+    rows: Option<Vec<u64>>,
     runs: usize,
     linear: Vec<u64>,
     only: Option<Vec<String>>,
     toast: bool,
+    peers: bool,
+    cold: bool,
+    commands: Vec<(String, String)>,
+    clones: Vec<u64>,
     directory: Option<PathBuf>,
 }
 
 impl Options {
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Options> {
         let mut options = Options {
-            rows: 3_000_000,
+            rows: None,
             runs: 5,
             linear: vec![1_000_000, 2_000_000, 4_000_000],
             only: None,
             toast: false,
+            peers: false,
+            cold: false,
+            commands: Vec::new(),
+            clones: vec![1, 10, 100],
             directory: None,
         };
         let mut arguments = arguments;
         while let Some(option) = arguments.next() {
-            if option == "--toast" {
-                options.toast = true;
+            let flag = match option.as_str() {
+                "--toast" => Some(&mut options.toast),
+                "--peers" => Some(&mut options.peers),
+                "--cold" => Some(&mut options.cold),
+                _ => None,
+            };
+            if let Some(flag) = flag {
+                *flag = true;
                 continue;
             }
             let mut value =
                 || arguments.next().with_context(|| format!("{option} takes an argument"));
             match option.as_str() {
-                "--rows" => options.rows = value()?.parse().context("--rows takes a number")?,
+                "--rows" => options.rows = Some(numbers("--rows", &value()?)?),
                 "--runs" => options.runs = value()?.parse().context("--runs takes a number")?,
                 "--linear" => {
-                    let rows: Result<Vec<u64>, _> = value()?.split(',').map(str::parse).collect();
-                    options.linear = rows.context("--linear takes numbers")?;
+                    options.linear = numbers("--linear", &value()?)?;
                     options.linear.retain(|rows| *rows > 0);
+                }
+                "--clones" => {
+                    options.clones = numbers("--clones", &value()?)?;
+                    options.clones.retain(|count| *count > 0);
+                }
+                "--peer" => {
+                    let peer = value()?;
+                    let (name, command) = peer.split_once('=').context("--peer takes N=CMD")?;
+                    options.commands.push((name.to_owned(), command.to_owned()));
                 }
                 "--only" => {
                     options.only = Some(value()?.split(',').map(str::to_owned).collect());
@@ -69,11 +101,30 @@ impl Options {
             }
         }
         const PARTS: [&str; 5] = ["sql", "snapshot", "cp", "clones", "linear"];
-        for part in options.only.iter().flatten() {
+        for part in options.only.iter().flatten().filter(|_| !options.peers) {
             ensure!(PARTS.contains(&part.as_str()), "--only: one of {}", PARTS.join(", "));
         }
-        ensure!(options.runs > 0 && options.rows > 0, "--rows and --runs: one or more");
+        let rows = options.rows.as_deref().unwrap_or(&[1]);
+        let enough = !rows.is_empty() && rows.iter().all(|rows| *rows > 0);
+        ensure!(options.runs > 0 && enough, "--rows and --runs: one or more");
+        ensure!(options.peers || rows.len() == 1, "--rows: one number, but with --peers");
+        let of_peers = options.cold || !options.commands.is_empty();
+        ensure!(options.peers || !of_peers, "--cold and --peer go with --peers");
         Ok(options)
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows.as_ref().and_then(|rows| rows.first().copied()).unwrap_or(3_000_000)
+    }
+
+    fn peers(&self) -> Peers {
+        Peers {
+            rows: self.rows.clone().unwrap_or_else(|| vec![1_000_000, 3_000_000, 10_000_000]),
+            cold: self.cold,
+            commands: self.commands.clone(),
+            clones: self.clones.clone(),
+            only: self.only.clone().unwrap_or_default(),
+        }
     }
 
     fn wants(&self, part: &str) -> bool {
@@ -82,9 +133,14 @@ impl Options {
 
     /// Data, the copy that SQL rewrites, snapshot and clones, and room for indexes.
     fn space(&self) -> u64 {
-        let most = self.linear.iter().copied().max().unwrap_or(0).max(self.rows);
+        let most = self.linear.iter().copied().max().unwrap_or(0).max(self.rows());
         most * 2_500 + 2_000_000_000
     }
+}
+
+fn numbers(option: &str, list: &str) -> Result<Vec<u64>> {
+    let numbers: Result<Vec<u64>, _> = list.split(',').map(str::parse).collect();
+    numbers.with_context(|| format!("{option} takes numbers"))
 }
 
 fn main() -> ExitCode {
@@ -112,15 +168,18 @@ fn compare(options: &Options) -> Result<()> {
     if options.toast {
         return toast::measure(root, &preferred, &here.join("results"), &undo);
     }
+    if options.peers {
+        return peers::compare(&options.peers(), root, &preferred, &here.join("results"), &undo);
+    }
     let with_thinveil = ["snapshot", "clones", "linear"].iter().any(|part| options.wants(part));
     let thinveil =
         if with_thinveil { Some(Thinveil::build(root, Path::new(""), &undo)?) } else { None };
 
     let place = Workplace::create(&preferred, Owner::here(), options.space(), &undo)?;
-    let mut report = Report::new(options.rows, &place.file_system());
+    let mut report = Report::new(options.rows(), &place.file_system());
 
-    println!("making {} rows", count(options.rows));
-    let dataset = Dataset::make(&place.path().join("source"), options.rows, &undo)?;
+    println!("making {} rows", count(options.rows()));
+    let dataset = Dataset::make(&place.path().join("source"), options.rows(), &undo)?;
     report.dataset(&dataset);
 
     if options.wants("cp") {
@@ -182,9 +241,23 @@ mod tests {
     #[test]
     fn takes_its_options_and_no_others() {
         let options = parse("--rows 300000 --linear 0 --only sql,cp").expect("all exist");
-        assert!(options.rows == 300_000 && options.linear.is_empty());
+        assert!(options.rows() == 300_000 && options.linear.is_empty());
         assert!(options.wants("cp") && !options.wants("clones"));
-        for wrong in ["--rows", "--rows x", "--only tea", "--runs 0", "--tea"] {
+        let options = parse("--peers --rows 5,7 --cold --only tea --peer tea=brew=2");
+        let peers = options.expect("all exist").peers();
+        assert_eq!((peers.rows, peers.cold), (vec![5, 7], true));
+        assert_eq!(peers.commands, [("tea".to_owned(), "brew=2".to_owned())]);
+        for wrong in [
+            "--rows",
+            "--rows x",
+            "--rows 5,7",
+            "--only tea",
+            "--runs 0",
+            "--tea",
+            "--cold",
+            "--peers --peer tea",
+            "--peers --rows 5,0",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -44,23 +44,24 @@ pub(crate) fn time(
     rules: &str,
     pool: &Path,
 ) -> Result<SnapshotTimes> {
-    let times = create(thinveil, data, rules, pool)?;
+    let times = create(thinveil, data, rules, pool, "auto")?;
     thinveil.json(&["snapshot", "destroy", &times.id], None)?;
     fs::remove_dir_all(pool).with_context(|| format!("remove {}", pool.display()))?;
     Ok(times)
 }
 
-/// A snapshot in a new pool.
+/// A snapshot in a new pool with this driver.
 pub(crate) fn create(
     thinveil: &Thinveil,
     data: &Path,
     rules: &str,
     pool: &Path,
+    driver: &str,
 ) -> Result<SnapshotTimes> {
     let rules = write(pool, "toml", rules)?;
     // Any key is as fast as any other; this one is for everybody to see.
     let key = write(pool, "key", &"5eed".repeat(16))?;
-    thinveil.json(&["pool", "init", "--driver", "auto"], None)?;
+    thinveil.json(&["pool", "init", "--driver", driver], None)?;
     let outcome = thinveil.json(
         &[
             "snapshot",

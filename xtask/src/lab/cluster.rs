@@ -85,6 +85,18 @@ impl Cluster {
         &self.data
     }
 
+    /// Where the server's socket is.
+    pub fn sockets(&self) -> &Path {
+        &self.sockets
+    }
+
+    /// A client program of PostgreSQL's that talks to the server as the superuser.
+    pub fn client(&self, program: &str) -> std::process::Command {
+        let mut command = std::process::Command::new(self.programs.join(program));
+        command.env("PGHOST", &self.sockets).env("PGUSER", "postgres");
+        command
+    }
+
     /// Starts the server and waits until it takes connections.
     pub fn start(&mut self, options: &ClusterOptions) -> Result<()> {
         let mut arguments = format!("-c listen_addresses='' -k {}", self.sockets.display());

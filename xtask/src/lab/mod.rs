@@ -9,7 +9,7 @@ mod undo;
 
 pub use cluster::{Cluster, ClusterOptions};
 pub use command::{Owner, run, run_output};
-pub use place::{Workplace, XfsLoop};
+pub use place::{LoopMount, Workplace};
 pub use text::{bytes, count, seconds};
 pub use thinveil::{Outcome, Thinveil};
 pub use undo::{Undo, UndoGuard};

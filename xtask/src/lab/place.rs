@@ -77,22 +77,37 @@ impl Workplace {
     }
 }
 
-/// An XFS file system with reflinks in a file, mounted. Unmounted and deleted when dropped.
-pub struct XfsLoop {
+/// A file system in a sparse file, mounted. Unmounted and deleted when dropped.
+pub struct LoopMount {
     mount: PathBuf,
     _unmount: UndoGuard,
 }
 
-impl XfsLoop {
-    /// Makes and mounts one of `size` bytes (sparse) inside `place`. Needs root.
-    pub fn create(place: &Path, size: u64, undo: &Undo) -> Result<XfsLoop> {
-        let image = place.join("xfs.img");
-        let mount = place.join("xfs");
+impl LoopMount {
+    /// XFS with reflinks, of `size` bytes, inside `place`. Needs root, as they all do.
+    pub fn xfs(place: &Path, size: u64, undo: &Undo) -> Result<LoopMount> {
+        LoopMount::create(place, "xfs", &["-q", "-m", "reflink=1"], size, undo)
+    }
+
+    /// Btrfs.
+    pub fn btrfs(place: &Path, size: u64, undo: &Undo) -> Result<LoopMount> {
+        LoopMount::create(place, "btrfs", &["--quiet"], size, undo)
+    }
+
+    fn create(
+        place: &Path,
+        kind: &str,
+        options: &[&str],
+        size: u64,
+        undo: &Undo,
+    ) -> Result<LoopMount> {
+        let image = place.join(kind).with_extension("img");
+        let mount = place.join(kind);
         let file =
             fs::File::create(&image).with_context(|| format!("create {}", image.display()))?;
         file.set_len(size).with_context(|| format!("make {} long", image.display()))?;
         drop(file);
-        run(Command::new("mkfs.xfs").args(["-q", "-m", "reflink=1"]).arg(&image))?;
+        run(Command::new(format!("mkfs.{kind}")).args(options).arg(&image))?;
         fs::create_dir_all(&mount).with_context(|| format!("create {}", mount.display()))?;
         run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mount))?;
         let unmount = undo.push({
@@ -102,7 +117,7 @@ impl XfsLoop {
                 drop(fs::remove_file(&image));
             }
         });
-        Ok(XfsLoop { mount, _unmount: unmount })
+        Ok(LoopMount { mount, _unmount: unmount })
     }
 
     /// Where it is mounted.
