@@ -20,7 +20,7 @@ export RUST_TEST_THREADS ?= 2
 
 .PHONY: help
 help: ## list the chores
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## show thinveil on a production cluster made for the purpose
@@ -42,13 +42,22 @@ test-ffi: ## test the C ABI: gcc, clang, AddressSanitizer, valgrind
 
 PYTHON_TESTS := $(abspath $(TARGET_DIR))/python-tests
 
-.PHONY: test-python
-test-python: ## test the Python package, installed from its wheel
+.PHONY: python-tests
+python-tests:
 	@tools/install-prerequisites --tests
 	python3 -m venv $(PYTHON_TESTS)
-	THINVEIL_PROFILE=dev THINVEIL_LIBRARY=$(THINVEIL_LIBRARY) $(PYTHON_TESTS)/bin/pip install --quiet './ffi/python[test]'
+	THINVEIL_PROFILE=dev THINVEIL_LIBRARY=$(THINVEIL_LIBRARY) \
+		$(PYTHON_TESTS)/bin/pip install --quiet './ffi/python[test,spark,ray]'
+
+.PHONY: test-python
+test-python: python-tests ## test the Python package, installed from its wheel
 	cd ffi/python && $(PYTHON_TESTS)/bin/mypy
 	cd ffi/python && ../../tools/on-test-disk $(PYTHON_TESTS)/bin/pytest -q -p no:cacheprovider
+
+.PHONY: test-workers
+test-workers: python-tests ## mask files of ten million rows on Spark and on Ray, and compare
+	cd ffi/python && THINVEIL_TEST_ROWS=10000000 $(PYTHON_TESTS)/bin/pytest -q -p no:cacheprovider \
+		tests/test_workers.py
 
 PREFIX ?= /usr/local
 LIB := $(DESTDIR)$(PREFIX)/lib
@@ -106,6 +115,11 @@ lint: prerequisites $(CARGO_DENY) ## formatting, clippy, documentation, tidy, pu
 bench: ## compare with SQL masking and with cp (ARGS="--rows 300000" for a quick look)
 	@tools/install-prerequisites
 	cargo run --release --package compare -- $(ARGS)
+
+.PHONY: bench-compare
+bench-compare: ## compare with other ways to mask (ARGS="--rows 300000" for a quick look)
+	@tools/install-prerequisites
+	cargo run --release --package compare -- --peers $(ARGS)
 
 .PHONY: bench-toast
 bench-toast: ## the memory that a TOAST table of 4 GB takes

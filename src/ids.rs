@@ -69,6 +69,21 @@ impl PgMajor {
     }
 }
 
+/// What `PG_VERSION` says.
+impl std::str::FromStr for PgMajor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().ok().and_then(PgMajor::new).ok_or_else(|| {
+            format!(
+                "PostgreSQL {text} is not supported; thinveil knows {} to {}",
+                PgMajor::OLDEST,
+                PgMajor::NEWEST
+            )
+        })
+    }
+}
+
 impl TryFrom<u16> for PgMajor {
     type Error = String;
 

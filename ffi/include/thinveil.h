@@ -619,6 +619,78 @@ tv_status tv_rules_suggest(const tv_pool *pool,
 tv_status tv_rules_close(tv_rules *rules);
 
 /**
+ * Plans what is to be done to a source (a data directory or a connection string), which is staged in
+ * the pool for as long as that takes: `plan`, a text in JSON, says it all to the calls below, on any
+ * machine. It holds no key and no value. Free it with `tv_string_free`.
+ *
+ * # Safety
+ * Strings are strings, `options` is NULL or as its `size` says, `plan` points to room for a
+ * pointer.
+ */
+tv_status tv_plan_make(const tv_pool *pool,
+                       const char *source,
+                       const tv_rules *rules,
+                       const tv_snapshot_options *options,
+                       char **plan);
+
+/**
+ * The tasks that a plan comes to for the stopped data directory `raw`: `json` is a list of
+ * `planned_segment` (docs/json), one for each file of each planned table. A plan whose masks look at
+ * more than one file is `TV_ERROR_REFUSED`.
+ *
+ * # Safety
+ * Strings are strings, `json` points to room for a pointer.
+ */
+tv_status tv_plan_segments(const char *plan,
+                           const char *raw,
+                           char **json);
+
+/**
+ * Masks one file of the raw data directory `raw` and writes it below `masked`, under the name that
+ * it has in `raw`, when it is whole. What becomes of it depends on nothing but these arguments and
+ * what is in `raw`, where nothing is written: a task that was broken off can be done again.
+ * `json` is a `rewritten_segment` (docs/json); its `toast_map` is for `tv_toast_rewrite`.
+ *
+ * # Safety
+ * Strings are strings, `json` points to room for a pointer.
+ */
+tv_status tv_segment_rewrite(const char *plan,
+                             const tv_key *key,
+                             const char *segment,
+                             const char *raw,
+                             const char *masked,
+                             char **json);
+
+/**
+ * Masks what the table of `segment`, any of its files, has out of line. `toast_maps` is a list, in
+ * JSON, of the `toast_map` of every one of its files. `json` is a `segment_report` (docs/json).
+ *
+ * # Safety
+ * Strings are strings, `json` points to room for a pointer.
+ */
+tv_status tv_toast_rewrite(const char *plan,
+                           const tv_key *key,
+                           const char *segment,
+                           const char *toast_maps,
+                           const char *raw,
+                           const char *masked,
+                           char **json);
+
+/**
+ * Does what is left when all files are rewritten and lie, with all others of `raw`, in the data
+ * directory `masked`: maps of tables, and values that rows take from the catalog.
+ * `json` is a `segment_report` (docs/json).
+ *
+ * # Safety
+ * Strings are strings, `json` points to room for a pointer.
+ */
+tv_status tv_segments_finish(const char *plan,
+                             const tv_key *key,
+                             const char *raw,
+                             const char *masked,
+                             char **json);
+
+/**
  * Makes a clone of a snapshot (its id or name) and starts its server. `json` is a `clone` of
  * docs/json, with the password if one was drawn: shown this once, stored nowhere. Free it with
  * `tv_string_free`.

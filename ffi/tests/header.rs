@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// In the order in which a reader wants them.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     "status",
     "version",
     "handle",
@@ -14,6 +14,7 @@ const SOURCES: [&str; 13] = [
     "progress",
     "snapshot",
     "rules",
+    "segments",
     "thin_clone",
     "mask",
     "custom",

@@ -54,6 +54,18 @@ fn layout(major: PgMajor) -> Layout {
 }
 
 impl ControlFile {
+    /// Reads and checks the control file of the data directory `pgdata`, of the major that its
+    /// `PG_VERSION` names.
+    pub fn of(pgdata: &Path) -> Result<ControlFile> {
+        let path = pgdata.join("PG_VERSION");
+        let version = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let major = version
+            .trim()
+            .parse()
+            .map_err(|what: String| Error::invalid(format!("{}: {what}", pgdata.display())))?;
+        ControlFile::read(pgdata, major)
+    }
+
     /// Reads and checks the control file of the data directory `pgdata`.
     pub fn read(pgdata: &Path, major: PgMajor) -> Result<ControlFile> {
         let path = pgdata.join("global/pg_control");

@@ -21,7 +21,7 @@ use crate::cluster::ControlFile;
 use crate::error::{Error, Result};
 use crate::fingerprint::{Collector, ColumnName, Gathered, Limits};
 use crate::mask::MaskKey;
-use crate::plan::MaskPlan;
+use crate::plan::{DatabasePlan, MaskPlan, MissingValuesPlan};
 use crate::progress::{Cancel, Progress};
 use crate::removal::Removal;
 
@@ -116,18 +116,14 @@ impl RewriteJob<'_> {
         }
         let compiled = relations;
         let relations = compiled.as_slice();
-        let (mut heap, mut toast, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut heap, mut toast) = (Vec::new(), Vec::new());
         for (index, Relation { plan, .. }) in relations.iter().enumerate() {
             heap.extend(self.tasks(index, &plan.path)?);
             if let Some(path) = &plan.toast_path {
                 toast.push((index, self.tasks(index, path)?));
             }
         }
-        for (index, database) in self.plan.databases.iter().enumerate() {
-            if let Some(plan) = &database.missing_values {
-                missing.push((database, plan, self.tasks(index, &plan.path)?));
-            }
-        }
+        let missing = self.missing_tasks()?;
         // Masked values out of line are gone through a second time.
         let of_toast = toast.iter().flat_map(|(_, tasks)| tasks.iter().chain(tasks));
         // So are heaps with shuffled columns.
@@ -146,13 +142,7 @@ impl RewriteJob<'_> {
             pages_rewritten: 0.into(),
             done: 0.into(),
         };
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.threads)
-            .thread_name(|index| format!("rewrite-{index}"))
-            .build()
-            .map_err(|error| {
-                Error::invalid(format!("can't start {} threads: {error}", self.threads))
-            })?;
+        let threads = thread_pool(self.threads)?;
         let scratch = (self.scratch, self.shuffle_memory);
         let shuffles = shuffle::gather(&pass, &threads, relations, &heap, self.key, scratch)?;
         shuffle::refuse_alone(relations, &shuffles)?;
@@ -174,28 +164,8 @@ impl RewriteJob<'_> {
             self.toast(&pass, &threads, relations, &totals, *index, tasks)?;
         }
 
-        if !Removal::Maps.is_off() {
-            let heaps = relations.iter().map(|relation| relation.plan);
-            let heaps = heaps.flat_map(|plan| std::iter::once(&plan.path).chain(&plan.toast_path));
-            let heaps: Vec<_> = heaps.map(|path| self.pgdata.join(path)).collect();
-            in_parallel(&threads, &heaps, || {
-                |heap: &PathBuf| {
-                    self.cancel.check()?;
-                    maps::clear(heap, self.control)
-                }
-            })?;
-        }
-
-        for (database, plan, tasks) in missing.iter().filter(|_| !Removal::MissingValues.is_off()) {
-            let target = Target {
-                name: format!("{}.pg_catalog.pg_attribute", database.name),
-                columns: vec![],
-            };
-            let mut worker = MissingWorker::new(plan, database, relations, &totals)?;
-            for task in tasks {
-                pass.run(task, Some(&target), &mut worker.workspace, &mut worker.rewriter)?;
-            }
-        }
+        self.clear_maps(&threads, relations)?;
+        self.missing_values(&pass, relations, &totals, &missing)?;
         let unknown = totals.unknown_paths.lock().unwrap_or_else(PoisonError::into_inner);
         structured::refuse_unknown_paths(relations, &unknown)?;
         drop(unknown);
@@ -216,8 +186,59 @@ impl RewriteJob<'_> {
         })
     }
 
+    /// What maps of visibility and of free space hold of blocks that are not there.
+    pub(super) fn clear_maps(
+        &self,
+        threads: &rayon::ThreadPool,
+        relations: &[Relation<'_>],
+    ) -> Result<()> {
+        if Removal::Maps.is_off() {
+            return Ok(());
+        }
+        let heaps = relations.iter().map(|relation| relation.plan);
+        let heaps = heaps.flat_map(|plan| std::iter::once(&plan.path).chain(&plan.toast_path));
+        let heaps: Vec<_> = heaps.map(|path| self.pgdata.join(path)).collect();
+        in_parallel(threads, &heaps, || {
+            |heap: &PathBuf| {
+                self.cancel.check()?;
+                maps::clear(heap, self.control)
+            }
+        })
+    }
+
+    /// The databases that have missing values, and where.
+    pub(super) fn missing_tasks(&self) -> Result<Vec<MissingTasks<'_>>> {
+        let databases = self.plan.databases.iter().enumerate();
+        let missing = databases.filter_map(|(index, database)| {
+            let plan = database.missing_values.as_ref()?;
+            Some(self.tasks(index, &plan.path).map(|tasks| (database, plan, tasks)))
+        });
+        missing.collect()
+    }
+
+    /// The values of masked columns that older rows take from `pg_attribute`.
+    pub(super) fn missing_values(
+        &self,
+        pass: &Pass<'_>,
+        relations: &[Relation<'_>],
+        totals: &Totals,
+        missing: &[MissingTasks<'_>],
+    ) -> Result<()> {
+        for (database, plan, tasks) in missing.iter().filter(|_| !Removal::MissingValues.is_off()) {
+            let target = Target {
+                name: format!("{}.pg_catalog.pg_attribute", database.name),
+                columns: vec![],
+            };
+            let mut worker = MissingWorker::new(plan, database, relations, totals)?;
+            for task in tasks {
+                pass.run(task, Some(&target), &mut worker.workspace, &mut worker.rewriter)?;
+            }
+        }
+        Ok(())
+    }
+
     /// One relation's TOAST table: what nobody refers to is zeroed, then masked values are masked.
-    fn toast(
+    pub(super) fn toast(
         &self,
         pass: &Pass<'_>,
         threads: &rayon::ThreadPool,
@@ -262,9 +283,20 @@ impl RewriteJob<'_> {
         })
     }
 
-    fn tasks(&self, target: usize, path: &Path) -> Result<Vec<Task>> {
+    pub(super) fn tasks(&self, target: usize, path: &Path) -> Result<Vec<Task>> {
         tasks(target, &self.pgdata.join(path), self.control)
     }
+}
+
+/// A database, where its missing values are, and the tasks of that file.
+pub(super) type MissingTasks<'a> = (&'a DatabasePlan, &'a MissingValuesPlan, Vec<Task>);
+
+pub(super) fn thread_pool(threads: usize) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(|index| format!("rewrite-{index}"))
+        .build()
+        .map_err(|error| Error::invalid(format!("can't start {threads} threads: {error}")))
 }
 
 fn small_domains(

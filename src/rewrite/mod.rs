@@ -16,6 +16,7 @@ mod packed;
 mod page;
 mod pass;
 mod relation;
+mod segments;
 mod shuffle;
 mod sorter;
 mod structured;
@@ -25,4 +26,5 @@ mod visibility;
 
 pub use job::{RewriteJob, RewriteReport, SmallDomain};
 pub use nulls::NullCounts;
+pub use segments::{PlannedSegment, SegmentReport, SegmentRewriter, ToastMap};
 pub use shuffle::ShuffleReport;

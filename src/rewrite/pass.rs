@@ -45,13 +45,20 @@ impl Task {
 pub(super) fn tasks(target: usize, first: &Path, control: &ControlFile) -> Result<Vec<Task>> {
     let mut tasks = Vec::new();
     for segment in segments(first, control.relseg_size)? {
-        clear_tail(&segment)?;
-        for first in (0..segment.blocks).step_by(TASK_BLOCKS as usize) {
-            let blocks = TASK_BLOCKS.min(segment.blocks - first);
-            tasks.push(Task { target, segment: segment.clone(), first, blocks });
-        }
+        tasks.extend(segment_tasks(target, &segment)?);
     }
     Ok(tasks)
+}
+
+/// The tasks of one segment.
+pub(super) fn segment_tasks(target: usize, segment: &Segment) -> Result<Vec<Task>> {
+    clear_tail(segment)?;
+    let firsts = (0..segment.blocks).step_by(TASK_BLOCKS as usize);
+    let tasks = firsts.map(|first| {
+        let blocks = TASK_BLOCKS.min(segment.blocks - first);
+        Task { target, segment: segment.clone(), first, blocks }
+    });
+    Ok(tasks.collect())
 }
 
 /// Runs `tasks` in order on all threads of `pool`, each with one worker of its own.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clusters import Sql, make_cluster
 
 import thinveil
 
@@ -28,18 +27,6 @@ ref = "uuid"
 """
 
 
-def programs() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
-        pytest.fail("no PostgreSQL server: run tools/install-prerequisites", pytrace=False)
-    return found[-1].parent
-
-
-def as_owner(*command: str | Path) -> list[str]:
-    words = [str(word) for word in command]
-    return ["runuser", "-u", "postgres", "--", *words] if os.geteuid() == 0 else words
-
-
 @pytest.fixture(scope="session")
 def place() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="thinveil-python-", dir="/var/tmp"))
@@ -51,33 +38,22 @@ def place() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def source(place: Path) -> Path:
     """A stopped cluster."""
-    home = place / "cluster"
-    home.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        shutil.chown(home, "postgres", "postgres")
-    data, bin = home / "data", programs()
-    run = lambda *command: subprocess.run(  # noqa: E731
-        as_owner(*command), check=True, cwd="/", stdout=subprocess.DEVNULL
-    )
-    run(bin / "initdb", "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "-D", data)
-    options = f"-c listen_addresses='' -k {home}"
-    run(bin / "pg_ctl", "-w", "-s", "-D", data, "-l", home / "log", "-o", options, "start")
-    sql = lambda database, text: run(  # noqa: E731
-        bin / "psql", "-q", "-h", home, "-U", "postgres", "-d", database, "-c", text
-    )
-    sql("postgres", "CREATE DATABASE shop")
-    sql(
-        "shop",
-        """CREATE TABLE customers (id int PRIMARY KEY, email text, name text, born date,
-                                   price numeric(10,2), seen timestamptz, ref uuid);
-           INSERT INTO customers
-           SELECT n, 'person' || n || '@production.com', 'Anna Person' || n, date '1970-01-01' + n,
-                  n * 1.25, timestamptz '2020-02-03 04:05:06.789+00' + n * interval '1 hour',
-                  md5(n::text)::uuid
-           FROM generate_series(1, 500) n""",
-    )
-    run(bin / "pg_ctl", "-w", "-s", "-D", data, "-m", "fast", "stop")
-    return data
+
+    def fill(sql: Sql) -> None:
+        sql("postgres", "CREATE DATABASE shop")
+        sql(
+            "shop",
+            """CREATE TABLE customers (id int PRIMARY KEY, email text, name text, born date,
+                                       price numeric(10,2), seen timestamptz, ref uuid);
+               INSERT INTO customers
+               SELECT n, 'person' || n || '@production.com', 'Anna Person' || n,
+                      date '1970-01-01' + n, n * 1.25,
+                      timestamptz '2020-02-03 04:05:06.789+00' + n * interval '1 hour',
+                      md5(n::text)::uuid
+               FROM generate_series(1, 500) n""",
+        )
+
+    return make_cluster(place / "cluster", fill)
 
 
 @pytest.fixture(scope="session")

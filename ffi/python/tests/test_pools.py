@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import json
+import pickle
 import signal
 import threading
 import time
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 import thinveil
-from thinveil import Key, Pool, ProgressEvent, Rules, Snapshot
+from thinveil import Key, Plan, Pool, ProgressEvent, Rules, Snapshot
 
 from conftest import RULES
 
@@ -34,6 +35,21 @@ def test_records_are_as_documented(pool: Pool, snapshot: Snapshot) -> None:
     valid(pool.status(), "pool_status")
     valid(pool.recover(), "recovery")
     assert [it.id for it in pool.snapshots()] == [snapshot.id]
+
+
+def test_a_plan_comes_to_tasks(pool: Pool, source: Path, key: Key, place: Path) -> None:
+    plan = pickle.loads(pickle.dumps(Plan.make(pool, str(source), Rules(RULES))))
+    [segment] = plan.segments(source)
+    valid(segment, "planned_segment")
+    masked = place / "segments"
+    rewritten = plan.rewrite_segment(key, segment, source, masked)
+    valid(rewritten, "rewritten_segment")
+    maps = [rewritten["toast_map"]]
+    valid(plan.rewrite_toast(key, segment, maps, source, masked), "segment_report")
+    found, raw = ((place / segment["path"]).read_bytes() for place in (masked, source))
+    assert b"@production" in raw and b"@production" not in found and len(found) == len(raw)
+    with pytest.raises(thinveil.ArgumentError):
+        Plan(plan.json[1:]).segments(source)
 
 
 def test_rules_are_suggested_and_checked(pool: Pool, source: Path) -> None:

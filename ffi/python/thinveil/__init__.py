@@ -19,6 +19,7 @@ from .errors import (
 from .frames import MaskedStream, mask
 from .masks import Key, Mask, Rules
 from .pools import Clone, Pool, ProgressEvent, Snapshot
+from .segments import Plan
 
 __version__: str = bytes(_ffi.string(_lib.tv_version())).decode()
 
@@ -35,6 +36,7 @@ __all__ = [
     "Mask",
     "MaskedStream",
     "NotFoundError",
+    "Plan",
     "Pool",
     "ProgressEvent",
     "Reason",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from ._native import CData, Handle, check, ffi, lib, take_text, text
 
@@ -37,17 +37,27 @@ class Key(Handle):
         """What manifests call it: tells keys apart, reveals nothing."""
         return take_text(lib.tv_key_id, self._handle)
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key can't be sent anywhere: see thinveil.workers.KeyFile")
+
     def __repr__(self) -> str:
         return "Key(closed)" if self._pointer is None else f"Key(id {self.id})"
 
 
 class Rules(Handle):
-    """A rule set, from a rule file's text. Raises RefusedError with every mistake in it."""
+    """A rule set, from a rule file's text. Raises RefusedError with every mistake in it.
+
+    It can be pickled, and then is its text.
+    """
 
     _close = "tv_rules_close"
 
     def __init__(self, toml: str) -> None:
         super().__init__(self._make("tv_rules", lib.tv_rules_parse, text(toml)))
+        self._toml = toml
+
+    def __reduce__(self) -> tuple[type[Rules], tuple[str]]:
+        return Rules, (self._toml,)
 
     @classmethod
     def for_columns(

@@ -146,6 +146,10 @@ class Pool(Handle):
         toml: str = self._plan(take_text, lib.tv_rules_suggest, source)
         return toml
 
+    def _plan_of(self, source: str, rules: Rules) -> str:
+        plan: str = self._plan(take_text, lib.tv_plan_make, source, rules._handle)
+        return plan
+
     def _plan(self, take: Callable[..., Any], call: Any, source: str, *rules: CData) -> Any:
         """A call that stages a source and throws it away; it can be interrupted."""
         work, options = _Work(None), ffi.new("tv_snapshot_options *")

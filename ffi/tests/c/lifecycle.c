@@ -61,6 +61,17 @@ int main(int argc, char **argv) {
   EXPECT(TV_ERROR_REFUSED, tv_rules_check(pool, source, none, NULL, &json));
   CHECK(strstr(tv_last_error_json(), "unlisted") != NULL);
 
+  /* A plan, which may be sent anywhere, and what it comes to. */
+  char *plan = NULL;
+  EXPECT(TV_OK, tv_plan_make(pool, source, rules, NULL, &plan));
+  EXPECT(TV_OK, tv_plan_segments(plan, source, &json));
+  CHECK(strstr(json, "public.customers") != NULL && strstr(json, "base/") != NULL);
+  EXPECT(TV_ERROR_ARGUMENT, tv_segment_rewrite(plan, key, json, source, dir, &json));
+  EXPECT(TV_OK, tv_string_free(json));
+  EXPECT(TV_ERROR_ARGUMENT, tv_plan_segments("{}}", source, &json));
+  EXPECT(TV_ERROR_ARGUMENT, tv_toast_rewrite(plan, key, "{}", "[]", source, dir, &json));
+  EXPECT(TV_OK, tv_string_free(plan));
+
   /* Cancelled by the callback, and from another thread: no snapshot. */
   tv_snapshot_options options = TV_SNAPSHOT_OPTIONS_INIT;
   options.name = "monday";

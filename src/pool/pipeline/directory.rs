@@ -34,14 +34,7 @@ pub(crate) fn inspect(path: &Path, freezes: bool) -> Result<PgMajor> {
         }
         Err(source) => return Err(Error::Io { action: "read", path: version_file, source }),
     };
-    let major = version.trim().parse().ok().and_then(PgMajor::new).ok_or_else(|| {
-        invalid(format!(
-            "PostgreSQL {} is not supported; thinveil knows {} to {}",
-            version.trim(),
-            PgMajor::OLDEST,
-            PgMajor::NEWEST
-        ))
-    })?;
+    let major = version.trim().parse().map_err(invalid)?;
     if !freezes {
         refuse_running(path)?;
     }

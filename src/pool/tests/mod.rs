@@ -8,6 +8,7 @@ mod lifecycle;
 mod random_runs;
 mod recorded_disk;
 mod requests;
+mod segments;
 mod spilling;
 mod verbs;
 
@@ -105,6 +106,10 @@ impl Source {
              from generate_series(1, 150) i) as made",
             "update long set id = id + 1000 where id % 7 = 0",
             "delete from long where id % 11 = 0",
+            // Rows that have no value of a column, and take one from the catalog.
+            "create table grown (id int)",
+            "insert into grown select generate_series(1, 100)",
+            "alter table grown add word text default 'what all of them say'",
             "create role app login password 'x'",
             "alter role \"boss y\" set search_path = nowhere",
             "alter role \"boss y\" set default_transaction_read_only = on",
