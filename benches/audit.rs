@@ -21,12 +21,19 @@ use thinveil::progress::{Cancel, NoProgress};
 const BYTES: usize = 256 << 20;
 
 /// Pseudo-random numbers; splitmix64.
-struct Random(u64);
+struct Random {
+    state: u64,
+    is_odd: bool,
+}
 
 impl Random {
+    fn new(seed: u64) -> Random {
+        Random { state: seed, is_odd: seed % 2 == 1 }
+    }
+
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.state ^ (self.state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         mixed ^ (mixed >> 31)
     }
@@ -55,8 +62,8 @@ const STREETS: [&str; 8] = [
 fn value(number: u64, random: &mut Random, out: &mut String) {
     use std::fmt::Write;
     out.clear();
-    // So many that what is searched holds no original.
-    let unique = random.next();
+    // What is searched holds no original: those are odd.
+    let unique = random.next() << 1 | u64::from(random.is_odd);
     let written = match number % 4 {
         0 | 1 => {
             let (first, last) = (random.of(&NAMES), random.of(&NAMES));
@@ -73,7 +80,7 @@ fn value(number: u64, random: &mut Random, out: &mut String) {
 
 fn gather(count: u64, scratch: &Path, threads: &rayon::ThreadPool) -> Gathered {
     let collector = Collector::new(&MaskKey::from_bytes([3; 32]), scratch, Limits::default());
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let mut text = String::new();
     let mut notes = collector.notes(0);
     for number in 0..count {
@@ -87,7 +94,7 @@ fn gather(count: u64, scratch: &Path, threads: &rayon::ThreadPool) -> Gathered {
 
 /// Rows as a heap has them, of other values of the same kind.
 fn rows(out: &mut impl Write) -> std::io::Result<()> {
-    let (mut random, mut text, mut written) = (Random(2), String::new(), 0);
+    let (mut random, mut text, mut written) = (Random::new(2), String::new(), 0);
     while written < BYTES {
         let mut row = vec![0u8; 24];
         row[0..4].copy_from_slice(&(random.next() as u32 % 1000).to_le_bytes());
@@ -105,7 +112,7 @@ fn rows(out: &mut impl Write) -> std::io::Result<()> {
 }
 
 fn noise(out: &mut impl Write) -> std::io::Result<()> {
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     (0..BYTES / 8).try_for_each(|_| out.write_all(&random.next().to_le_bytes()))
 }
 
@@ -149,7 +156,7 @@ fn main() {
     let count: u64 = asked.unwrap_or(if measured { 10_000_000 } else { 1000 });
     let threads = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
 
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let mut text = String::new();
     let start = Instant::now();
     (0..count).for_each(|number| value(number, &mut random, &mut text));
