@@ -19,6 +19,7 @@ pub use bootstrap::superuser_names;
 pub use control::{ClusterState, ControlFile};
 pub use file_map::{FileAttribute, FileMap, FileOwner, is_relation_file};
 pub use process::{Postmaster, end_all, find_postmaster};
+pub(crate) use segments::segment_path;
 pub use segments::{Segment, segments};
 pub use single_user::{Printed, SingleUser};
 pub use sql::{quote_ident, quote_literal, sql_error};

@@ -25,16 +25,21 @@ impl Segment {
     }
 }
 
+/// The file of a fork's segment, by that of the first one.
+pub(crate) fn segment_path(first: &Path, number: u32) -> PathBuf {
+    let mut path = first.as_os_str().to_owned();
+    if number > 0 {
+        path.push(format!(".{number}"));
+    }
+    path.into()
+}
+
 /// The segments of the main fork whose first segment is `first`: `16384`, `16384.1`, …
 /// A relation without storage yet (an unlogged one after a crash, say) has none.
 pub fn segments(first: &Path, relseg_size: u32) -> Result<Vec<Segment>> {
     let mut segments = Vec::new();
     for number in 0u32.. {
-        let mut path = first.as_os_str().to_owned();
-        if number > 0 {
-            path.push(format!(".{number}"));
-        }
-        let path = PathBuf::from(path);
+        let path = segment_path(first, number);
         let len = match std::fs::symlink_metadata(&path) {
             Ok(metadata) => metadata.len(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,

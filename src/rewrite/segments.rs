@@ -23,7 +23,7 @@ use super::shuffle::Shuffles;
 use super::sorter::{Record, Room};
 use super::structured;
 use super::toast::{Reference, References};
-use crate::cluster::{ControlFile, Segment, segments};
+use crate::cluster::{ControlFile, Segment, segment_path, segments};
 use crate::error::{Error, Refusal, Result};
 use crate::fingerprint::{Collector, Limits};
 use crate::ids::Oid;
@@ -179,7 +179,9 @@ impl SegmentRewriter<'_> {
         let relations = [Relation::compile(database, plan, self.raw, self.key, &collector, 0)?];
         let relations = relations.as_slice();
         let place = self.place()?;
-        let file = copy(self.raw, &segment.path, place.path())?;
+        // As the plan says, whatever the task does.
+        let path = segment_path(&plan.path, segment.number);
+        let file = copy(self.raw, &path, place.path())?;
         let first_block = segment.number.checked_mul(self.control.relseg_size);
         let first_block = first_block.ok_or_else(|| Error::invalid("no relation is so long"))?;
         let len = fs::metadata(&file).map_err(Error::io("look at", &file))?.len();
@@ -204,7 +206,7 @@ impl SegmentRewriter<'_> {
         structured::refuse_unknown_paths(relations, &unknown)?;
         let mut references = references.into_inner().unwrap_or_else(PoisonError::into_inner);
         let map = references.remove(&0).map(to_map).transpose()?.unwrap_or_default();
-        self.hand_over(&file, &segment.path)?;
+        self.hand_over(&file, &path)?;
         Ok((report, map))
     }
 

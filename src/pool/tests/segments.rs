@@ -105,6 +105,11 @@ fn segments_rewritten_by_themselves_are_those_of_one_run() {
         assert_eq!(report.values_masked > 0, segment.table == "postgres.public.long");
         assert_eq!(task().unwrap(), report);
     }
+    // A task that was tampered with reaches no other file.
+    let odd = PlannedSegment { path: "../outside".into(), ..segments.last().unwrap().clone() };
+    fs::write(home.dir.join("outside"), [1; 8192]).unwrap();
+    with_rewriter(&text, &raw, &masked, |it| it.rewrite_segment(&odd)).unwrap();
+    assert_eq!(fs::read(home.dir.join("outside")).unwrap(), [1; 8192]);
     assert!(before == files(&raw), "the raw directory was written to");
     let done = files(&masked);
     assert!(done.len() > segments.len(), "TOAST tables are missing");
