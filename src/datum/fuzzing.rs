@@ -1,7 +1,6 @@
 //! What fuzz targets reach of the internals. No part of the API.
 
-use super::ValueType;
-use super::compressed::{Method, Part, decompress, fit_parts};
+use super::compressed::{Form, Method, Part, decompress, fit_parts};
 
 /// pglz: decodes `data`, then encodes it.
 pub fn pglz(data: &[u8]) {
@@ -21,11 +20,11 @@ fn compression(method: Method, data: &[u8]) {
     if decompress(method, data, len, &mut decoded).is_ok() {
         assert!(decoded.len() == len, "a decoded value has another length");
     }
-    let whole = Part { range: 0..data.len(), value_type: ValueType::Text };
+    let whole = Part { range: 0..data.len(), form: Form::Text };
     for parts in [&[][..], std::slice::from_ref(&whole)] {
         let mut text = data.to_vec();
         let valid = std::str::from_utf8(data);
-        if !fit_parts(method, &mut text, parts, len, valid.is_ok(), |_, _| {}, &mut encoded) {
+        if !fit_parts(method, &mut text, parts, len, valid.is_ok(), |_, _, _| {}, &mut encoded) {
             continue;
         }
         assert!(encoded.len() == len, "an encoding has another size");

@@ -30,6 +30,23 @@ pub(crate) fn rewrite(
     tsquery: &mut [u8],
     visit: &mut dyn FnMut(&mut [u8]) -> Result<(), DatumError>,
 ) -> Result<(), DatumError> {
+    rewrite_from(tsquery, 0, visit)
+}
+
+/// Makes `x`s of the operands' texts that begin at `from` or behind it.
+pub(crate) fn blur_lexemes(tsquery: &mut [u8], from: usize) -> Result<(), DatumError> {
+    rewrite_from(tsquery, from, &mut |lexeme| {
+        lexeme.fill(b'x');
+        Ok(())
+    })
+}
+
+/// The same for the operands alone whose texts begin at `from` or behind it.
+fn rewrite_from(
+    tsquery: &mut [u8],
+    from: usize,
+    visit: &mut dyn FnMut(&mut [u8]) -> Result<(), DatumError>,
+) -> Result<(), DatumError> {
     let count = u32_at(tsquery, 0).ok_or(DatumError("a tsquery has no header"))? as usize;
     let base = count.checked_mul(ITEM).and_then(|len| len.checked_add(4));
     let base = base.filter(|base| *base <= tsquery.len());
@@ -50,6 +67,9 @@ pub(crate) fn rewrite(
         return Err(DatumError("lexemes of a tsquery overlap"));
     }
     for Operand { crc, text } in operands {
+        if base + text.start < from {
+            continue;
+        }
         let text = texts.get_mut(text).unwrap_or_default();
         visit(text)?;
         if text.contains(&0) {

@@ -79,12 +79,13 @@ mod zero;
 
 pub use crate::datum::DatumError;
 pub use custom::CustomMask;
-pub(crate) use fixed::write_zero;
+use fixed::write_zero;
 pub use key::{KeyId, MaskKey};
 pub use masker::{Mask, Masker};
 pub(crate) use persona::Names;
 pub(crate) use shuffle::{Cycle, Shuffler};
 pub use spec::MaskSpec;
+pub(crate) use structured::regularize;
 pub use structured::{
     Alone, ColumnMask, ColumnMasker, FieldMask, PathAction, PathMasks, PathTree, ScalarMask,
     ShuffleMask, UnknownPaths, bounds_need_permutation, takes_bounds,

@@ -43,7 +43,7 @@ impl Column<'_> {
     ) -> Result<u64, DatumError> {
         match self {
             Column::Mask(column) => {
-                Part::note(parts, column.value_type, 0..value.len());
+                Part::note(parts, column.value_type.into(), 0..value.len());
                 column.mask_value(value)?;
                 Ok(1)
             }

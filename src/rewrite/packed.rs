@@ -70,7 +70,7 @@ impl Packer {
     ) -> Result<(), DatumError> {
         let Packer { raw, parts, .. } = self;
         let is_utf8 = column.is_utf8();
-        let fits = fit_parts(method, raw, parts, size, is_utf8, mask::write_zero, packed);
+        let fits = fit_parts(method, raw, parts, size, is_utf8, mask::regularize, packed);
         column.note_output(raw);
         give_back(raw);
         if !fits || packed.len() != size {

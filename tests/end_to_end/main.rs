@@ -21,6 +21,7 @@ mod encodings;
 mod evidence;
 mod hosts;
 mod interruptions;
+mod irregular;
 mod judge_faults;
 mod leak_audit;
 mod literals;

@@ -20,7 +20,7 @@ fn forms() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
 }
 
 /// True if a column can choose its compression, and tell it.
-fn have_compression() -> bool {
+pub(crate) fn have_compression() -> bool {
     Servers::tested().major() >= 14
 }
 
@@ -146,108 +146,6 @@ fn compressed_and_out_of_line_values_keep_their_sizes_and_lose_their_content() {
     ) {
         let read = |data: std::path::PathBuf| std::fs::read(data.join(&path)).expect("a heap");
         assert!(read(snapshot.data()) == read(again.data()), "{path} differs from run to run");
-    }
-}
-
-/// A column of values without text that compress well, until a mask makes them irregular.
-struct Regular {
-    name: &'static str,
-    declared: &'static str,
-    mask: &'static str,
-    /// Over `i`, many times, and `g`, the row's number.
-    value: &'static str,
-}
-
-const fn regular(
-    name: &'static str,
-    declared: &'static str,
-    mask: &'static str,
-    value: &'static str,
-) -> Regular {
-    Regular { name, declared, mask, value }
-}
-
-const REGULAR: [Regular; 8] = [
-    regular("ints", "bigint[]", "'integer'", "array_agg((i * g) % 900)"),
-    regular("nums", "numeric[]", "'numeric'", "array_agg((i * g) % 7 + 0.25)"),
-    regular("reals", "float8[]", "{ mask = 'noise', share = 0.1 }", "array_agg(i::float8)"),
-    regular("ids", "uuid[]", "'uuid'", "array_agg(lpad(i::text, 32, '0')::uuid)"),
-    regular(
-        "way",
-        "path",
-        "'noise'",
-        "('[' || string_agg(format('(%s,%s)', i, g), ',') || ']')::path",
-    ),
-    regular(
-        "area",
-        "polygon",
-        "'noise'",
-        "('(' || string_agg(format('(%s,%s)', i, i * g), ',') || ')')::polygon",
-    ),
-    regular(
-        "raw",
-        "bytea",
-        "'bytes'",
-        "decode(repeat('00ff' || lpad(to_hex(g), 4, '0'), 2 * count(*)::int), 'hex')",
-    ),
-    regular("doc", "jsonb", "{ paths = { '$.**' = 'numeric' } }", "jsonb_agg((i * g) % 1000)"),
-];
-
-#[test]
-fn compressed_values_that_are_no_text_become_zeros_where_they_would_not_fit() {
-    let sandbox = Sandbox::new();
-    let mut raw = Base::Empty.copy(&sandbox, "raw");
-    raw.start();
-    let each = |form: fn(&Regular) -> String, separator: &str| {
-        REGULAR.iter().map(form).collect::<Vec<_>>().join(separator)
-    };
-    let columns = each(|column| format!("{} {}", column.name, column.declared), ", ");
-    raw.exec(
-        "postgres",
-        &format!("CREATE TABLE t (id int PRIMARY KEY, {columns}) WITH (toast_tuple_target = 128)"),
-    );
-    for (at, Regular { name, .. }) in REGULAR.iter().enumerate() {
-        raw.exec("postgres", &format!("ALTER TABLE t ALTER {name} SET STORAGE MAIN"));
-        if have_compression() && Servers::tested().have_lz4() && at % 2 == 1 {
-            raw.exec("postgres", &format!("ALTER TABLE t ALTER {name} SET COMPRESSION lz4"));
-        }
-    }
-    let values =
-        each(|column| format!("(SELECT {} FROM generate_series(1, 150) AS i)", column.value), ", ");
-    raw.exec(
-        "postgres",
-        &format!("INSERT INTO t SELECT g, {values} FROM generate_series(1, 200) AS g"),
-    );
-    if have_compression() {
-        for Regular { name, .. } in REGULAR {
-            let compressed = format!("SELECT count(pg_column_compression({name})) FROM t");
-            let count: u32 = raw.value("postgres", &compressed).parse().unwrap();
-            assert!(count > 100, "{name}: {count}");
-        }
-    }
-    raw.stop();
-    let lines = each(|column| format!("{} = {}", column.name, column.mask), "\n");
-    let rules = Rules::for_tables(
-        &sandbox,
-        "rules.toml",
-        "postgres",
-        &[("public.t", &format!("id = \"keep\"\n{lines}"))],
-    );
-    let pool = Pool::new(&sandbox);
-    let snapshot = pool.snapshot(raw.source(), rules.path(), &[]);
-    raw.start();
-    let clone = pool.clone_of(&snapshot.id, &[]);
-    assert_all_judges_pass(&raw, &rules, &snapshot, &clone);
-    for Regular { name, declared, .. } in REGULAR {
-        let sizes =
-            format!("SELECT md5(string_agg(pg_column_size({name})::text, ',' ORDER BY id)) FROM t");
-        assert_eq!(clone.value("postgres", &sizes), raw.value("postgres", &sizes), "{name}");
-        let canonical = format!(
-            "SELECT count(*) FROM t WHERE {name}::text::{declared}::text IS DISTINCT FROM {name}::text"
-        );
-        assert_eq!(clone.value("postgres", &canonical), "0", "{name}");
-        let all = format!("SELECT md5(string_agg({name}::text, ',' ORDER BY id)) FROM t");
-        assert_ne!(clone.value("postgres", &all), raw.value("postgres", &all), "{name}");
     }
 }
 

@@ -2,58 +2,91 @@
 //! does not do, its other parts.
 //!
 //! The end of the text is replaced, from as late a position as will do, byte by byte: lower-case
-//! letters by `x`, capitals by `X`, digits by `0`, characters of two, three and four bytes by one
+//! letters by `x`, capitals by `X`, digits by `1`, characters of two, three and four bytes by one
 //! of each length. If that does not help even from the start on, all other ASCII goes too.
 //!
 //! Equal bytes become equal bytes, so a match in a text is one in what it becomes. Hence the text
 //! fits wherever some text did whose classes of bytes it has: in particular the one that it masks.
 //!
-//! Numbers, moments, bytes, points become their types' zeros, one by one from the end.
+//! Other parts become what is most regular for their types, from the end as well: see
+//! [`Regularize`].
 
 use std::ops::Range;
 
 use super::{Method, try_compress_to};
-use crate::datum::ValueType;
+use crate::datum::{Layout, ValueType};
 
 /// More parts than this take too much memory.
 const MOST_PARTS: usize = 1 << 20;
 
-/// What may become more regular: a masked text, or masked values side by side of another type.
+/// What may become more regular.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
     /// Where in the whole value it is.
     pub(crate) range: Range<usize>,
-    pub(crate) value_type: ValueType,
+    pub(crate) form: Form,
+}
+
+/// What a part is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One text.
+    Text,
+    /// A decimal number written out.
+    Digits,
+    /// Values of one type side by side.
+    Values(ValueType),
+    /// Values of an `enum` side by side, with the label that may stand for all of them.
+    Labels(u32),
+    /// A range or a multirange, of bounds that have to stay in order.
+    Bounds { bound: ValueType, layout: Layout, is_multirange: bool },
+    /// A `tsvector`.
+    TsVector,
+    /// A `tsquery`.
+    TsQuery,
+}
+
+impl From<ValueType> for Form {
+    fn from(value_type: ValueType) -> Form {
+        if value_type.is_text() { Form::Text } else { Form::Values(value_type) }
+    }
+}
+
+impl Form {
+    fn is_text(self) -> bool {
+        matches!(self, Form::Text | Form::Digits)
+    }
+
+    /// Bytes of a value, where all that are side by side are one part.
+    fn width(self) -> Option<usize> {
+        match self {
+            Form::Values(value_type) => value_type.width(),
+            Form::Labels(_) => ValueType::Enum.width(),
+            _ => None,
+        }
+    }
 }
 
 impl Part {
     /// Takes down one more value. Of a value with very many parts, texts alone.
-    pub(crate) fn note(parts: &mut Vec<Part>, value_type: ValueType, range: Range<usize>) {
-        let is_full = parts.len() >= MOST_PARTS && !value_type.is_text();
+    pub(crate) fn note(parts: &mut Vec<Part>, form: Form, range: Range<usize>) {
+        let is_full = parts.len() >= MOST_PARTS && form != Form::Text;
         match parts.last_mut() {
             Some(last)
-                if last.value_type == value_type
+                if last.form == form
                     && last.range.end == range.start
-                    && value_type.width() == Some(range.len()) =>
+                    && form.width() == Some(range.len()) =>
             {
                 last.range.end = range.end;
             }
             _ if is_full => {}
-            _ => parts.push(Part { range, value_type }),
+            _ => parts.push(Part { range, form }),
         }
     }
-
-    /// Its values that begin in `within`.
-    fn values(&self, within: &Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        let Range { start, end } = self.range;
-        let width = match self.value_type {
-            ValueType::Bytea => 1,
-            value_type => value_type.width().unwrap_or(end - start).max(1),
-        };
-        let first = start + within.start.saturating_sub(start).next_multiple_of(width);
-        (first..end.min(within.end)).step_by(width).map(move |at| at..(at + width).min(end))
-    }
 }
+
+/// Makes a part regular that is no text, as far as it begins at an offset or behind it.
+pub(crate) type Regularize = fn(Form, &mut [u8], usize);
 
 /// What takes the place of something.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,8 +95,8 @@ enum Regular {
     Class,
     /// One of their length.
     Length,
-    /// Of other values: their type's zero.
-    Zero,
+    /// Of other parts: what their form allows.
+    Form,
 }
 
 /// Continuation bytes; with each of the first bytes below a letter, so that one byte stands for
@@ -77,7 +110,10 @@ impl Regular {
         match (byte, self) {
             (b'a'..=b'z', _) => b'x',
             (b'A'..=b'Z', Regular::Class) => b'X',
-            (b'0'..=b'9', Regular::Class) => b'0',
+            // Where a number begins, a zero may not stand.
+            (b'0'..=b'9', Regular::Class) => b'1',
+            // The end of a `name`.
+            (0, _) => 0,
             (..0x80, Regular::Class) => byte,
             (..0x80, _) => b'x',
             (0x80..0xC0, _) if is_utf8 => CONTINUATION,
@@ -90,38 +126,41 @@ impl Regular {
         }
     }
 
-    /// Makes the part of `masked` that is in `window` regular. A value that has no zero stays.
+    /// True if it is for such parts.
+    fn is_for(self, form: Form) -> bool {
+        match self {
+            Regular::Class => form.is_text(),
+            Regular::Length => form == Form::Text,
+            Regular::Form => !form.is_text(),
+        }
+    }
+
+    /// Makes what of a part is at `from` or behind it regular.
     fn apply(
         self,
         part: &Part,
         masked: &mut [u8],
-        window: &Range<usize>,
+        from: usize,
         is_utf8: bool,
-        zero: Zero,
+        regularize: Regularize,
     ) {
-        match (part.value_type.is_text(), self) {
-            (true, Regular::Class | Regular::Length) => {
-                let range = part.range.start.max(window.start)..part.range.end.min(window.end);
-                for byte in masked.get_mut(range).unwrap_or_default() {
-                    *byte = self.byte(*byte, is_utf8);
-                }
-            }
-            (false, Regular::Zero) => {
-                for value in part.values(window) {
-                    zero(part.value_type, masked.get_mut(value).unwrap_or_default());
-                }
-            }
-            _ => {}
+        let Some(bytes) = masked.get_mut(part.range.clone()) else { return };
+        let offset = from.saturating_sub(part.range.start);
+        if offset >= bytes.len() || !self.is_for(part.form) {
+            return;
+        }
+        if self == Regular::Form {
+            return regularize(part.form, bytes, offset);
+        }
+        for byte in bytes.get_mut(offset..).unwrap_or_default() {
+            *byte = self.byte(*byte, is_utf8);
         }
     }
 }
 
-/// Writes a type's zero over a value, if there is one of its length.
-pub(crate) type Zero = fn(ValueType, &mut [u8]);
-
 /// Encodes `masked` in exactly `target` bytes, as it is or made more regular in place. Only
 /// `parts` may change: ascending, apart, texts each of whole characters. What they become depends
-/// on nothing but the arguments. Lengths in bytes and characters stay.
+/// on nothing but the arguments. Lengths of texts in bytes and characters stay.
 ///
 /// False if it does not fit; `masked` is then as regular as it gets, and `out` empty.
 pub(crate) fn fit_parts(
@@ -130,15 +169,15 @@ pub(crate) fn fit_parts(
     parts: &[Part],
     target: usize,
     is_utf8: bool,
-    zero: Zero,
+    regularize: Regularize,
     out: &mut Vec<u8>,
 ) -> bool {
     let mut failed = match try_compress_to(method, masked, target, out) {
         Ok(()) => return true,
         Err(too_large) => too_large.from,
     };
-    for regular in [Regular::Class, Regular::Length, Regular::Zero] {
-        if !parts.iter().any(|part| part.value_type.is_text() != (regular == Regular::Zero)) {
+    for regular in [Regular::Class, Regular::Length, Regular::Form] {
+        if !parts.iter().any(|part| regular.is_for(part.form)) {
             continue;
         }
         // Nothing from `done` on is irregular. Steps double, so there are few tries.
@@ -148,7 +187,7 @@ pub(crate) fn fit_parts(
             let from = failed.min(done.saturating_sub(step));
             let from = character_start(masked, from, is_utf8);
             for part in parts {
-                regular.apply(part, masked, &(from..done), is_utf8, zero);
+                regular.apply(part, masked, from, is_utf8, regularize);
             }
             failed = match try_compress_to(method, masked, target, out) {
                 Ok(()) => return true,
@@ -184,11 +223,11 @@ mod tests {
         out: &mut Vec<u8>,
     ) -> bool {
         let all = text(0..masked.len());
-        fit_parts(method, masked, &[all], target, is_utf8, |_, _| {}, out)
+        fit_parts(method, masked, &[all], target, is_utf8, |_, _, _| {}, out)
     }
 
     fn text(range: Range<usize>) -> Part {
-        Part { range, value_type: ValueType::Text }
+        Part { range, form: Form::Text }
     }
 
     /// Another text with the same classes of bytes, as masks make them.
@@ -263,7 +302,7 @@ mod tests {
         let before = value.clone();
         let mut out = Vec::new();
         let parts = [text(0..1000), text(2000..4000)];
-        assert!(fit_parts(Method::Lz4, &mut value, &parts, 2500, true, |_, _| {}, &mut out));
+        assert!(fit_parts(Method::Lz4, &mut value, &parts, 2500, true, |_, _, _| {}, &mut out));
         assert_eq!(value[1000..2000], before[1000..2000]);
         assert_eq!(value[..500], before[..500]);
         assert!(value.ends_with(b"xxxxxxxxxxxxxxxx"));
@@ -278,10 +317,13 @@ mod tests {
         let mut parts = Vec::new();
         // All but the first and the last ten.
         for at in (40..3960).step_by(4) {
-            Part::note(&mut parts, ValueType::Int4, at..at + 4);
+            Part::note(&mut parts, ValueType::Int4.into(), at..at + 4);
         }
-        assert_eq!(parts, [Part { range: 40..3960, value_type: ValueType::Int4 }]);
-        let zero = |_: ValueType, value: &mut [u8]| value.fill(0);
+        assert_eq!(parts, [Part { range: 40..3960, form: Form::Values(ValueType::Int4) }]);
+        let zero = |_: Form, part: &mut [u8], from: usize| {
+            let first = from.next_multiple_of(4).min(part.len());
+            part[first..].fill(0);
+        };
         for method in [Method::Pglz, Method::Lz4] {
             let mut out = Vec::new();
             value.copy_from_slice(&before);
@@ -297,19 +339,6 @@ mod tests {
     }
 
     #[test]
-    fn a_part_is_its_values_that_begin_in_a_window() {
-        let values = |value_type, range, window| {
-            let part = Part { range, value_type };
-            part.values(&window).map(|value| (value.start, value.end)).collect::<Vec<_>>()
-        };
-        assert_eq!(values(ValueType::Int4, 10..22, 11..18), [(14, 18)]);
-        assert_eq!(values(ValueType::Int4, 10..22, 0..99), [(10, 14), (14, 18), (18, 22)]);
-        assert_eq!(values(ValueType::Bytea, 10..22, 20..99), [(20, 21), (21, 22)]);
-        assert_eq!(values(ValueType::Path, 10..60, 0..11), [(10, 60)]);
-        assert_eq!(values(ValueType::Path, 10..60, 11..60), []);
-    }
-
-    #[test]
     fn nothing_fits_in_too_little() {
         let mut text = b"abcdefghij".repeat(100);
         assert!(!fit_text(Method::Pglz, &mut text, 12, true, &mut Vec::new()));
@@ -318,7 +347,7 @@ mod tests {
 
     #[test]
     fn replacements_are_characters_of_the_same_length() {
-        for (text, expected) in [("Zoé 7日!", "Xxé 0橩!"), ("ß\u{10FFFF}", "é\u{29A69}")] {
+        for (text, expected) in [("Zoé 7日!", "Xxé 1橩!"), ("ß\u{10FFFF}", "é\u{29A69}")] {
             let map = |byte| Regular::Class.byte(byte, true);
             let replaced: Vec<u8> = text.bytes().map(map).collect();
             assert_eq!(std::str::from_utf8(&replaced), Ok(expected));

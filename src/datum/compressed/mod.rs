@@ -10,7 +10,7 @@ mod lz4;
 mod parse;
 mod pglz;
 
-pub(crate) use fit::{Part, fit_parts};
+pub(crate) use fit::{Form, Part, fit_parts};
 
 use super::DatumError;
 

@@ -5,13 +5,13 @@ use std::fmt;
 use super::bounds::mask_bounds;
 use super::encoded::{JsonVisitor, mask_xml};
 use super::scalar::{JsonbVisitor, UnknownPaths, Watch, mask_hstore};
-use super::{ColumnMask, FieldMask};
-use crate::datum::compressed::{Part, fit_parts, unpack};
+use super::{ColumnMask, FieldMask, regularize};
+use crate::datum::compressed::{Form, Part, fit_parts, unpack};
 use crate::datum::{
     DatumError, ValueType, array, composite, hstore, json, jsonb, range, tsquery, tsvector, xml,
 };
 use crate::error::Result as MaskResult;
-use crate::mask::{Mask, MaskKey, Masker, Witness, write_zero};
+use crate::mask::{Mask, MaskKey, Masker, Witness};
 
 impl ColumnMask {
     /// Compiles every mask in it.
@@ -128,7 +128,7 @@ fn mask_packed(
     mask_part(mask, &mut raw, &mut within, buffer)?;
     in_order(&mut parts, raw.len());
     let target = stream.len();
-    let fits = fit_parts(method, &mut raw, &parts, target, is_utf8, write_zero, &mut packed);
+    let fits = fit_parts(method, &mut raw, &parts, target, is_utf8, regularize, &mut packed);
     if !fits || packed.len() != stream.len() {
         return Err(DatumError("a masked part does not compress to the original's size"));
     }
@@ -157,7 +157,7 @@ fn mask_part(
         ColumnMask::Null(reader) => mask_part(reader, value, watch, buffer),
         ColumnMask::Value(masker) => {
             watch.witness.original(masker.value_type(), value);
-            watch.note(masker.value_type(), value);
+            watch.note(masker.form(), value);
             masker.apply(value)?;
             watch.witness.output(masker.value_type(), value);
             Ok(())
@@ -182,11 +182,13 @@ fn mask_part(
         ColumnMask::Range { layout, bound } => {
             let mut bounds = Vec::new();
             range::range_bounds(value, *layout, &mut bounds)?;
+            watch.note_bounds(bound.value_type(), *layout, false, value);
             mask_bounds(value, &bounds, false, bound, watch)
         }
         ColumnMask::Multirange { layout, bound } => {
             let mut bounds = Vec::new();
             range::multirange_bounds(value, *layout, &mut bounds)?;
+            watch.note_bounds(bound.value_type(), *layout, true, value);
             mask_bounds(value, &bounds, true, bound, watch)
         }
         ColumnMask::Json(masks) => json::walk(value, 0, &mut JsonVisitor { masks, watch, buffer }),
@@ -198,17 +200,24 @@ fn mask_part(
             xml::texts(value, &mut |place, text| mask_xml(masker, place, text, watch, buffer))
         }
         ColumnMask::Shuffle(_) => Err(DatumError("a value is to be shuffled by itself")),
-        ColumnMask::TsVector(masker) => tsvector::rewrite(value, &mut |lexeme| {
-            watch.witness.original(ValueType::Text, lexeme);
-            masker.apply(lexeme)?;
-            watch.witness.output(ValueType::Text, lexeme);
-            Ok(())
-        }),
-        ColumnMask::TsQuery(masker) => tsquery::rewrite(value, &mut |lexeme| {
-            watch.witness.original(ValueType::Text, lexeme);
-            masker.apply(lexeme)?;
-            watch.witness.output(ValueType::Text, lexeme);
-            Ok(())
-        }),
+        ColumnMask::TsVector(masker) => {
+            watch.note(Form::TsVector, value);
+            tsvector::rewrite(value, &mut |lexeme| mask_lexeme(masker, lexeme, watch))
+        }
+        ColumnMask::TsQuery(masker) => {
+            watch.note(Form::TsQuery, value);
+            tsquery::rewrite(value, &mut |lexeme| mask_lexeme(masker, lexeme, watch))
+        }
     }
+}
+
+fn mask_lexeme(
+    masker: &mut Masker<'_>,
+    lexeme: &mut [u8],
+    watch: &mut Watch<'_>,
+) -> Result<(), DatumError> {
+    watch.witness.original(ValueType::Text, lexeme);
+    masker.apply(lexeme)?;
+    watch.witness.output(ValueType::Text, lexeme);
+    Ok(())
 }

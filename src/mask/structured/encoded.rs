@@ -5,6 +5,7 @@
 
 use super::PathMasks;
 use super::scalar::{PathAction, Watch};
+use crate::datum::compressed::Form;
 use crate::datum::document::{Scalar, Trail, Visitor};
 use crate::datum::numeric::{self, BASE, Decimal, Header};
 use crate::datum::{DatumError, ValueType, json, xml};
@@ -45,7 +46,7 @@ impl Visitor for JsonVisitor<'_, '_, '_> {
                 if content.contains(&b'\\') {
                     json::unescape(content, buffer);
                     watch.witness.original(ValueType::Text, buffer);
-                    watch.note(ValueType::Text, content);
+                    watch.note(Form::Text, content);
                     json::flatten_escapes(content);
                 } else {
                     watch.text(content);
@@ -74,6 +75,7 @@ fn mask_number(
 ) -> Result<(), DatumError> {
     let end = number.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(number.len());
     let mantissa = number.get_mut(..end).unwrap_or_default();
+    watch.note(Form::Digits, mantissa);
     let text = str::from_utf8(mantissa).unwrap_or_default();
     let places = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
     let decimal = Decimal::parse(text).ok_or(DatumError("a json number has too many digits"))?;
@@ -119,7 +121,7 @@ pub(super) fn mask_xml(
     if encoded && text.contains(&b'&') {
         xml::unescape(text, buffer);
         watch.witness.original(ValueType::Text, buffer);
-        watch.note(ValueType::Text, text);
+        watch.note(Form::Text, text);
         xml::flatten_references(text);
     } else {
         watch.text(text);

@@ -8,6 +8,9 @@ mod column_masker;
 mod encoded;
 mod number_order;
 mod path_tree;
+mod ranked;
+mod regular;
+mod regular_bounds;
 mod scalar;
 mod shuffle;
 #[cfg(test)]
@@ -18,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::bounds::{bounds_need_permutation, takes_bounds};
 pub use self::column_masker::ColumnMasker;
 pub use self::path_tree::PathTree;
+pub(crate) use self::regular::regularize;
 pub use self::scalar::{PathAction, PathMasks, ScalarMask, UnknownPaths};
 pub use self::shuffle::{Alone, ShuffleMask};
 use super::{MaskSpec, support};

@@ -31,6 +31,19 @@ impl Number {
         self.before.get(position).copied().unwrap_or_default()
     }
 
+    /// Makes the masked number ones throughout: 1, 11.1, 0.01111.
+    fn become_ones(&mut self) {
+        let (_, nines) = decade(self.digit(0));
+        self.after.fill(u32::from(BASE) / 9);
+        if let Some(first) = self.after.first_mut() {
+            *first = nines / 9;
+        }
+        if let Some(last) = self.after.last_mut() {
+            let unit = 10u32.pow(self.shape.spare_places());
+            *last = *last / unit * unit;
+        }
+    }
+
     fn has_last_at(&self, position: usize) -> bool {
         self.before.len() == position + 1
     }
@@ -42,6 +55,39 @@ pub(super) fn put_in_order(
     bounds: &[Stored],
     originals: &[Vec<u8>],
 ) -> Result<(), DatumError> {
+    let numbers = numbers(value, bounds, originals)?;
+    for (lower, upper) in originals.iter().zip(originals.iter().skip(1)) {
+        if is_greater(lower, upper)? {
+            return Err(DatumError("bounds of a range are not in order"));
+        }
+    }
+    write_in_order(value, numbers);
+    Ok(())
+}
+
+/// Makes bounds from number `first` on as near to ones throughout as the order lets them.
+pub(super) fn make_regular(
+    value: &mut [u8],
+    bounds: &[Stored],
+    first: usize,
+) -> Result<(), DatumError> {
+    let stored = |bound: &Stored| value.get(bound.data.clone()).unwrap_or_default().to_vec();
+    let ordered: Vec<_> = bounds.iter().map(stored).collect();
+    let mut numbers = numbers(value, bounds, &ordered)?;
+    let from = bounds.get(first).map_or(usize::MAX, |bound| bound.start);
+    for number in numbers.iter_mut().filter(|number| number.place.start >= from) {
+        number.become_ones();
+    }
+    write_in_order(value, numbers);
+    Ok(())
+}
+
+/// The numbers among bounds, as they were and as they are.
+fn numbers(
+    value: &[u8],
+    bounds: &[Stored],
+    originals: &[Vec<u8>],
+) -> Result<Vec<Number>, DatumError> {
     let mut numbers = Vec::with_capacity(bounds.len());
     for (bound, original) in bounds.iter().zip(originals) {
         // NaN, infinities and zero are what they were, and where they were.
@@ -54,11 +100,10 @@ pub(super) fn put_in_order(
             numbers.push(Number { place: bound.data.clone(), shape, before, after });
         }
     }
-    for (lower, upper) in originals.iter().zip(originals.iter().skip(1)) {
-        if is_greater(lower, upper)? {
-            return Err(DatumError("bounds of a multirange are not in order"));
-        }
-    }
+    Ok(numbers)
+}
+
+fn write_in_order(value: &mut [u8], mut numbers: Vec<Number>) {
     for class in numbers.chunk_by_mut(|a, b| a.class() == b.class()) {
         if class.first().is_some_and(|number| number.shape.negative) {
             class.reverse();
@@ -68,7 +113,6 @@ pub(super) fn put_in_order(
     for Number { place, shape, after, .. } in &numbers {
         write_digits(value.get_mut(place.clone()).unwrap_or_default(), shape, after);
     }
-    Ok(())
 }
 
 /// Puts numbers of one class in order, ascending by magnitude.
@@ -77,7 +121,7 @@ fn order(class: &mut [Number]) {
     let mut alike = vec![(0..class.len(), 0)];
     while let Some((range, position)) = alike.pop() {
         let Some(numbers) = class.get_mut(range.clone()) else { continue };
-        if numbers.len() < 2 || numbers.iter().all(|number| number.before.len() <= position) {
+        if numbers.iter().all(|number| number.before.len() <= position) {
             continue;
         }
         let limits = match (position, numbers.first()) {
@@ -117,13 +161,8 @@ impl Digit {
         let first = run.first();
         let masked = first.and_then(|number| number.after.get(position)).copied();
         let last = run.iter().find(|number| number.has_last_at(position));
-        let digit = first.map_or(1, |number| number.digit(position)).max(1);
-        let unit = match last {
-            // No more decimal places than the number has.
-            Some(number) if number.shape.ends_in_fraction() => 10u32
-                .pow((0..4).take_while(|n| digit.is_multiple_of(10u32.pow(n + 1))).count() as u32),
-            _ => 1,
-        };
+        // No more decimal places than a number shows.
+        let unit = last.map_or(1, |number| 10u32.pow(number.shape.spare_places()));
         let low = if last.is_some() { low.max(1) } else { low };
         Digit { masked: masked.unwrap_or_default(), low, high, unit }
     }
@@ -241,6 +280,25 @@ mod tests {
         let bounds = [0..two.len(), two.len()..value.len()];
         let bounds = bounds.map(|data| Stored { start: data.start, data });
         assert!(put_in_order(&mut value.clone(), &bounds, &[two, one]).is_err());
+    }
+
+    #[test]
+    fn numbers_become_ones_as_far_as_their_order_lets_them() {
+        let texts = ["-2.75", "-0.5", "0", "12.25", "13.50", "99", "100.5", "777.25", "12000"];
+        let ones = ["-1.11", "-0.1", "0", "11.11", "12.11", "13", "111.1", "112.11", "11111"];
+        let [before, expected] = [texts, ones].map(|texts| texts.map(stored));
+        let mut bounds = Vec::new();
+        for number in &before {
+            let start = bounds.last().map_or(0, |last: &Stored| last.data.end);
+            bounds.push(Stored { start, data: start..start + number.len() });
+        }
+        let mut value = before.concat();
+        make_regular(&mut value, &bounds, 0).unwrap();
+        assert_eq!(value, expected.concat());
+        let mut value = before.concat();
+        make_regular(&mut value, &bounds, 4).unwrap();
+        let some = [&before[..4], &[stored("13.11"), stored("14")], &expected[6..]].concat();
+        assert_eq!(value, some.concat());
     }
 
     proptest! {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::PathTree;
-use crate::datum::compressed::Part;
+use crate::datum::compressed::{Form, Part};
 use crate::datum::document::{Scalar, Trail, Visitor};
-use crate::datum::{DatumError, ValueType};
+use crate::datum::{DatumError, Layout, ValueType};
 use crate::mask::{MaskSpec, Masker, Witness};
 
 /// What happens to scalars, by path.
@@ -148,13 +148,26 @@ impl Watch<'_> {
     /// Tells of a text before it is masked in its place.
     pub(super) fn text(&mut self, text: &[u8]) {
         self.witness.original(ValueType::Text, text);
-        self.note(ValueType::Text, text);
+        self.note(Form::Text, text);
     }
 
-    /// Takes down where a part is for which any other of its type and length may stand.
-    pub(super) fn note(&mut self, value_type: ValueType, part: &[u8]) {
+    /// Takes down where a part is that may become more regular.
+    pub(super) fn note(&mut self, form: Form, part: &[u8]) {
         if let Some(start) = part.as_ptr().addr().checked_sub(self.base) {
-            Part::note(self.parts, value_type, start..start + part.len());
+            Part::note(self.parts, form, start..start + part.len());
+        }
+    }
+
+    /// The same for a range or a multirange. Texts that bound one are parts by themselves.
+    pub(super) fn note_bounds(
+        &mut self,
+        bound: ValueType,
+        layout: Layout,
+        is_multirange: bool,
+        value: &[u8],
+    ) {
+        if !bound.is_text() {
+            self.note(Form::Bounds { bound, layout, is_multirange }, value);
         }
     }
 }
@@ -196,7 +209,7 @@ impl Visitor for JsonbVisitor<'_, '_, '_> {
             }
             (PathAction::Mask(mask), Scalar::Number(number)) => {
                 self.watch.witness.original(ValueType::Numeric, number);
-                self.watch.note(ValueType::Numeric, number);
+                self.watch.note(ValueType::Numeric.into(), number);
                 mask.number.apply(number)?;
                 self.watch.witness.output(ValueType::Numeric, number);
                 Ok(())

@@ -143,7 +143,7 @@ impl<'m> ShuffledColumn<'m> {
         let value_type = masker.value_type();
         self.notes.count(value_type, std::iter::once(value.len()));
         self.notes.original(value_type, value);
-        Part::note(parts, value_type, 0..value.len());
+        Part::note(parts, value_type.into(), 0..value.len());
         masker.apply(value)?;
         self.notes.output(value_type, value);
         Ok(1)
