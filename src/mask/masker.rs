@@ -19,7 +19,6 @@ use super::subject::Subject;
 use super::username::Username;
 use super::witness::{NoWitness, Witness};
 use super::{fixed, locale, shift, support};
-use crate::datum::compressed::Form;
 use crate::datum::text::{Unit, boundary, of_name, units, unpadded};
 use crate::datum::{DatumError, Encoding, EnumLabels, Literal, ValueType, integer as stored};
 use crate::error::{Error, Result};
@@ -349,15 +348,6 @@ impl Masker<'_> {
     /// The type of the values that it masks.
     pub fn value_type(&self) -> ValueType {
         self.hand.mask.value_type
-    }
-
-    /// What its values are made of, where they have to become more regular.
-    pub(super) fn form(&self) -> Form {
-        match &self.hand.mask.kind {
-            Kind::Label(labels) => labels.oid(0).map(Form::Labels),
-            _ => None,
-        }
-        .unwrap_or(self.value_type().into())
     }
 
     /// Which mask it is.

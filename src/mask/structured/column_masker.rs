@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::bounds::mask_bounds;
 use super::encoded::{JsonVisitor, mask_xml};
+use super::regular::form;
 use super::scalar::{JsonbVisitor, UnknownPaths, Watch, mask_hstore};
 use super::{ColumnMask, FieldMask, regularize};
 use crate::datum::compressed::{Form, Part, fit_parts, unpack};
@@ -157,7 +158,7 @@ fn mask_part(
         ColumnMask::Null(reader) => mask_part(reader, value, watch, buffer),
         ColumnMask::Value(masker) => {
             watch.witness.original(masker.value_type(), value);
-            watch.note(masker.form(), value);
+            watch.note(form(masker), value);
             masker.apply(value)?;
             watch.witness.output(masker.value_type(), value);
             Ok(())

@@ -3,7 +3,17 @@
 use super::regular_bounds;
 use crate::datum::compressed::Form;
 use crate::datum::{ValueType, tsquery, tsvector};
+use crate::mask::masker::{Kind, Masker};
 use crate::mask::write_zero;
+
+/// What a masker's values are made of.
+pub(super) fn form(masker: &Masker<'_>) -> Form {
+    let label = match &masker.hand.mask.kind {
+        Kind::Label(labels) => labels.oid(0),
+        _ => None,
+    };
+    label.map_or(masker.value_type().into(), Form::Labels)
+}
 
 /// Makes a part as regular as its form allows, as far as it begins at `from` or behind it: values
 /// become zeros, labels one label, bounds the least that are in order, lexemes numbered `x`s. What
