@@ -92,7 +92,7 @@ const RANGES: [Regular; 9] = [
 ];
 
 /// Counted words, words of a language, positions and weights.
-const WORDS: &str = "setweight(to_tsvector('simple', string_agg(format('word%s %s %s', i,
+const WORDS: &str = "setweight(to_tsvector('simple', string_agg(format('counted%s %s %s', i,
     (ARRAY['the', 'patient', 'treatment', 'treated', 'pain', 'painful', 'painless'])[1 + (i * g) % 7],
     i % 37), ' ')), 'B') || 'bare words'::tsvector";
 
@@ -112,9 +112,9 @@ const MULTIRANGES: [Regular; 7] = [
     regular("nums", "nummultirange", "'numeric'", "range_agg(numrange(i + 0.25, i + 0.75, '(]'))"),
     regular(
         "dates",
-        "datemultirange",
+        "datemultirange[]",
         "'date_shift'",
-        "range_agg(daterange('2024-01-01'::date + i * 3, '2024-01-02'::date + i * 3))",
+        "array_fill(range_agg(daterange('2024-01-01'::date + i * 3, '2024-01-02'::date + i * 3)), ARRAY[3])",
     ),
     regular(
         "timestamps",
