@@ -166,8 +166,8 @@ fn lexeme(head: &[u8], characters: &[u8], index: usize) -> Result<Lexeme, DatumE
 }
 
 /// Writes lexemes one behind the other, as PostgreSQL makes them of text. Where some have
-/// positions and some have not, padding may not come out as before: then each stays in its place,
-/// which PostgreSQL reads just as well.
+/// positions and some have not, padding may come out otherwise than before: less of it leaves zeros
+/// at the end; where there would be more, each stays in its place. PostgreSQL reads both as well.
 fn arrange(
     mut lexemes: Vec<Lexeme>,
     head: &mut [u8],
