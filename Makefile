@@ -33,12 +33,30 @@ test: ## run all tests
 	tools/on-test-disk cargo test --workspace
 	@$(MAKE) --no-print-directory test-python \
 		THINVEIL_LIBRARY=$(abspath $(TARGET_DIR))/debug/deps/libthinveil_ffi.so
+	@$(MAKE) --no-print-directory test-zfs ZFS_TESTS="--test storage"
 	@tools/fuzz 30
 
 .PHONY: test-ffi
 test-ffi: ## test the C ABI: gcc, clang, AddressSanitizer, valgrind
 	@tools/install-prerequisites --tests
 	cargo test --package thinveil-ffi
+
+ZFS_GUEST := $(abspath $(TARGET_DIR))/zfs-guest
+# `make test` has only the first of them.
+ZFS_TESTS ?= --test storage --lib --test end_to_end
+
+.PHONY: test-zfs
+test-zfs: ## test the driver zfs, in a guest that has OpenZFS
+	@tools/install-prerequisites --tests
+	@tests/zfs_guest/build $(ZFS_GUEST)
+	@# With --package, cargo would build with fewer features, all anew.
+	@tests=$$(cargo test --workspace --features thinveil/zfs $(ZFS_TESTS) --no-run 2>&1 \
+		| tee /dev/stderr | sed -n 's/.*Executable .*(\(.*deps.\(storage\|thinveil\|end_to_end\)-[0-9a-f]*\))/\1/p'); \
+	[[ -n "$$tests" ]]; \
+	for test in $$tests; do \
+		tests/zfs_guest/run $(ZFS_GUEST) "$$test" --ignored zfs --test-threads 1 \
+			--color never; \
+	done
 
 PYTHON_TESTS := $(abspath $(TARGET_DIR))/python-tests
 
@@ -103,9 +121,11 @@ torture: ## crash the pool in every way, at most an hour (`make test` does some 
 	THINVEIL_TORTURE=1 RUST_BACKTRACE=0 tools/on-test-disk cargo test --package thinveil --lib -- --nocapture $(TORTURES)
 
 .PHONY: lint
-lint: prerequisites $(CARGO_DENY) ## formatting, clippy, documentation, tidy, public API, licences
+lint: $(CARGO_DENY) ## formatting, clippy, documentation, tidy, public API, licences
+	@tools/install-prerequisites --tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --all-targets --features thinveil/zfs -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	cargo xtask tidy
 	tools/public-api

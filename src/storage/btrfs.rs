@@ -9,9 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use walkdir::WalkDir;
-
-use super::tree::{remove_tree, walk_error};
+use super::tree::{check_whole, remove_tree};
 use super::{Capabilities, Driver, DriverKind, Frozen, Watch};
 use crate::error::{Error, Result};
 
@@ -101,33 +99,6 @@ fn root_of(directory: &Path) -> Result<Option<PathBuf>> {
         device(path).is_some_and(|(device, inode)| Some(device) == own && inode == SUBVOLUME_ROOT)
     });
     Ok(root.map(Path::to_path_buf))
-}
-
-/// Refuses what one snapshot would not hold: a subvolume or mount below the directory.
-fn check_whole(directory: &Path) -> Result<()> {
-    let device = directory.metadata().map_err(Error::io("look at", directory))?.dev();
-    for entry in WalkDir::new(directory).follow_links(false) {
-        let entry = match entry {
-            Err(error)
-                if error.io_error().is_some_and(|error| error.kind() == ErrorKind::NotFound) =>
-            {
-                continue;
-            }
-            entry => entry.map_err(walk_error)?,
-        };
-        if !entry.file_type().is_dir() {
-            continue;
-        }
-        let elsewhere = entry.metadata().is_ok_and(|meta| meta.dev() != device);
-        if elsewhere {
-            return Err(Error::invalid(format!(
-                "{}: is a subvolume or mount of its own, so one snapshot does not hold all of {}",
-                entry.path().display(),
-                directory.display()
-            )));
-        }
-    }
-    Ok(())
 }
 
 const PROGRAM: &str = "btrfs";

@@ -6,12 +6,18 @@
 mod btrfs;
 mod copy;
 mod file;
+mod mounts;
 mod overlay;
 mod probe;
 mod reflink;
 mod sync;
 mod tree;
 mod usage;
+#[cfg(feature = "zfs")]
+mod zfs;
+#[cfg(not(feature = "zfs"))]
+#[path = "without_zfs.rs"]
+mod zfs;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -31,12 +37,15 @@ pub use reflink::Reflink;
 pub use sync::{Writes, fsync_dir};
 #[cfg(feature = "archive")]
 pub(crate) use tree::stays_inside as link_stays_inside;
+pub use zfs::Zfs;
 
 /// A way to share blocks between volumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DriverKind {
+    /// Datasets of ZFS and their clones. Needs root, and the feature `zfs`.
+    Zfs,
     /// Subvolumes of btrfs and their snapshots.
     Btrfs,
     /// Files share extents (XFS, btrfs).
@@ -49,12 +58,18 @@ pub enum DriverKind {
 
 impl DriverKind {
     /// Every kind, thinnest first.
-    pub const ALL: [DriverKind; 4] =
-        [DriverKind::Btrfs, DriverKind::Reflink, DriverKind::Overlay, DriverKind::Copy];
+    pub const ALL: [DriverKind; 5] = [
+        DriverKind::Zfs,
+        DriverKind::Btrfs,
+        DriverKind::Reflink,
+        DriverKind::Overlay,
+        DriverKind::Copy,
+    ];
 
     /// The name, as in `--driver` and in `--json`.
     pub fn name(self) -> &'static str {
         match self {
+            DriverKind::Zfs => "zfs",
             DriverKind::Btrfs => "btrfs",
             DriverKind::Reflink => "reflink",
             DriverKind::Overlay => "overlay",
@@ -65,6 +80,7 @@ impl DriverKind {
     /// The driver of this kind.
     pub fn driver(self) -> Box<dyn Driver> {
         match self {
+            DriverKind::Zfs => Box::new(Zfs),
             DriverKind::Btrfs => Box::new(Btrfs),
             DriverKind::Reflink => Box::new(Reflink),
             DriverKind::Overlay => Box::new(Overlay),
@@ -95,16 +111,13 @@ impl FromStr for DriverChoice {
     fn from_str(text: &str) -> Result<DriverChoice> {
         match text {
             "auto" => Ok(DriverChoice::Auto),
-            "zfs" => Err(Error::invalid(
-                "driver zfs is not supported yet: use btrfs, reflink (XFS, btrfs), overlay or copy",
-            )),
             other => DriverKind::ALL
                 .into_iter()
                 .find(|kind| kind.name() == other)
                 .map(DriverChoice::Only)
                 .ok_or_else(|| {
                     Error::invalid(format!(
-                        "no driver named {other:?}: use auto, btrfs, reflink, overlay or copy"
+                        "no driver named {other:?}: use auto, zfs, btrfs, reflink, overlay or copy"
                     ))
                 }),
         }

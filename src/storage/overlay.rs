@@ -12,9 +12,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+use rustix::mount::{MountFlags, mount};
 
 use super::file::Method;
+use super::mounts::{is_mounted, unmount};
 use super::reflink::clone_tree;
 use super::tree::remove_tree;
 use super::usage::allocated;
@@ -106,19 +107,7 @@ impl Driver for Overlay {
     }
 
     fn detach(&self, volume: &Path) -> Result<()> {
-        let mut patience = 200;
-        while is_mounted(volume)? {
-            match unmount(volume, UnmountFlags::NOFOLLOW) {
-                Ok(()) => (),
-                // A process that was just ended may still be letting go of its files.
-                Err(rustix::io::Errno::BUSY) if patience > 0 => {
-                    patience -= 1;
-                    std::thread::sleep(std::time::Duration::from_millis(10));
-                }
-                Err(error) => return Err(Error::io("unmount", volume)(error.into())),
-            }
-        }
-        Ok(())
+        unmount(volume)
     }
 
     fn destroy(&self, volume: &Path) -> Result<()> {
@@ -175,29 +164,6 @@ fn read_layers(side: &Path) -> Result<Vec<PathBuf>> {
         .collect()
 }
 
-/// True if `volume` is a mount point: another device than its parent, or listed by the kernel.
-fn is_mounted(volume: &Path) -> Result<bool> {
-    let Ok(volume) = volume.canonicalize() else { return Ok(false) };
-    let table = Path::new("/proc/self/mountinfo");
-    let text = fs::read(table).map_err(Error::io("read", table))?;
-    let wanted = escaped_as_in_mountinfo(&volume);
-    Ok(text
-        .split(|&byte| byte == b'\n')
-        .any(|line| line.split(|&byte| byte == b' ').nth(4).is_some_and(|point| point == wanted)))
-}
-
-/// The kernel writes blanks, tabs, newlines and backslashes in octal.
-fn escaped_as_in_mountinfo(path: &Path) -> Vec<u8> {
-    let mut out = Vec::new();
-    for &byte in path.as_os_str().as_bytes() {
-        match byte {
-            b' ' | b'\t' | b'\n' | b'\\' => out.extend(format!("\\{byte:03o}").into_bytes()),
-            _ => out.push(byte),
-        }
-    }
-    out
-}
-
 /// Overlay options take `:` and `,` as separators unless a backslash stands before them.
 fn escaped(path: &Path) -> OsString {
     let mut out = Vec::new();
@@ -236,6 +202,5 @@ mod tests {
     #[test]
     fn separators_in_paths_are_escaped() {
         assert_eq!(escaped(Path::new("/a:b,c\\d")), OsString::from("/a\\:b\\,c\\\\d"));
-        assert_eq!(escaped_as_in_mountinfo(Path::new("/a b")), b"/a\\040b".to_vec());
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use super::{Btrfs, Driver, DriverChoice, DriverKind, Overlay, Watch};
+use super::{Btrfs, Driver, DriverChoice, DriverKind, Overlay, Watch, Zfs};
 use crate::error::{Error, Result};
 use crate::progress::Cancel;
 
@@ -68,6 +68,9 @@ fn sweep(dir: &Path) -> Result<()> {
         }
         let home = home.path();
         for volume in [home.join("to/volume"), home.join("from/volume")] {
+            if Zfs::has(&volume) {
+                Zfs.destroy(&volume)?;
+            }
             Overlay.detach(&volume)?;
             Btrfs.destroy(&volume)?;
         }

@@ -18,7 +18,7 @@ pub struct Writes {
 
 impl Writes {
     /// Those to the file system that holds `dir`, from now on. What lies in an overlay mount is
-    /// written to the file system below it.
+    /// written to the file system below it; with ZFS, all datasets of a pool are one.
     pub fn from_now(dir: &Path) -> Result<Writes> {
         let handle = File::open(dir).map_err(Error::io("open", dir))?;
         Ok(Writes { handle, dir: dir.to_path_buf() })
@@ -32,7 +32,9 @@ impl Writes {
         if Omission::Volume.is_made() {
             return Ok(());
         }
-        rustix::fs::syncfs(&self.handle).map_err(|error| Error::io("sync", &self.dir)(error.into()))
+        rustix::fs::syncfs(&self.handle)
+            .map_err(|error| Error::io("sync", &self.dir)(error.into()))?;
+        super::zfs::sync(&self.dir)
     }
 }
 

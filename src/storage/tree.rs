@@ -1,7 +1,8 @@
 //! A directory tree, copied in parallel.
 
 use std::fs::File;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use rayon::prelude::*;
@@ -31,7 +32,9 @@ pub(super) fn ingest(
 ) -> Result<Ingested> {
     let method = match kind {
         DriverKind::Copy => Method::Copy,
-        DriverKind::Btrfs | DriverKind::Reflink | DriverKind::Overlay => Method::ReflinkOrCopy,
+        DriverKind::Zfs | DriverKind::Btrfs | DriverKind::Reflink | DriverKind::Overlay => {
+            Method::ReflinkOrCopy
+        }
     };
     if blocks == Blocks::Shared {
         return copy_trees(roots, volume, method, Links::Report, watch);
@@ -125,9 +128,7 @@ pub(super) fn copy_trees(
 /// Removes a tree; a tree that is not there is a success.
 pub(super) fn remove_tree(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", path)(error))
-        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
         _ => Ok(()),
     }
 }
@@ -160,7 +161,6 @@ pub(crate) fn stays_inside(place: &Path, said: &Path) -> bool {
 }
 
 fn copy_link_owner(from: &Path, to: &Path) -> Result<()> {
-    use std::os::unix::fs::MetadataExt;
     let meta = from.symlink_metadata().map_err(Error::io("read", from))?;
     let now = to.symlink_metadata().map_err(Error::io("read", to))?;
     if (now.uid(), now.gid()) != (meta.uid(), meta.gid()) {
@@ -173,7 +173,7 @@ fn copy_link_owner(from: &Path, to: &Path) -> Result<()> {
 /// Directories are private until their own metadata is set.
 fn make_dir(path: &Path) -> Result<()> {
     match std::fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
             Err(Error::io("create", path)(error))
         }
         // A root may bring a directory that an earlier root made (a link there would have been
@@ -200,6 +200,34 @@ pub(super) fn walk_error(error: walkdir::Error) -> Error {
         .into_io_error()
         .unwrap_or_else(|| std::io::Error::other("the directories form a circle"));
     Error::Io { action: "read", path, source }
+}
+
+/// Refuses what one snapshot of a file system would not hold: a subvolume or mount below the
+/// directory.
+pub(super) fn check_whole(directory: &Path) -> Result<()> {
+    let device = directory.metadata().map_err(Error::io("look at", directory))?.dev();
+    for entry in WalkDir::new(directory).follow_links(false) {
+        let entry = match entry {
+            Err(error)
+                if error.io_error().is_some_and(|error| error.kind() == ErrorKind::NotFound) =>
+            {
+                continue;
+            }
+            entry => entry.map_err(walk_error)?,
+        };
+        if !entry.file_type().is_dir() {
+            continue;
+        }
+        let elsewhere = entry.metadata().is_ok_and(|meta| meta.dev() != device);
+        if elsewhere {
+            return Err(Error::invalid(format!(
+                "{}: is a subvolume or mount of its own, so one snapshot does not hold all of {}",
+                entry.path().display(),
+                directory.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

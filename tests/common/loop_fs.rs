@@ -1,4 +1,4 @@
-//! File systems in loop devices.
+//! File systems in files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,15 @@ pub(crate) enum FileSystem {
     Xfs,
     /// btrfs.
     Btrfs,
+    /// A pool of ZFS, where the kernel has it (`make test-zfs`).
+    #[cfg(feature = "zfs")]
+    Zfs,
 }
 
 /// A mounted file system, unmounted when dropped (and by its sandbox, should that come first).
 #[derive(Debug)]
 pub(crate) struct LoopFs {
+    kind: FileSystem,
     mount: PathBuf,
 }
 
@@ -34,9 +38,36 @@ impl LoopFs {
                 must(Command::new("/usr/sbin/mkfs.xfs").args(["-q", "-m", "reflink=1"]).arg(&image))
             }
             FileSystem::Btrfs => must(Command::new("/usr/sbin/mkfs.btrfs").arg("-q").arg(&image)),
+            #[cfg(feature = "zfs")]
+            FileSystem::Zfs => {
+                // Whatever `zpool` is in PATH would be driven otherwise.
+                assert!(Path::new("/sys/module/zfs").exists(), "no ZFS in this kernel");
+                let mount_point = format!("mountpoint={}", mount.display());
+                let mut create = Command::new("zpool");
+                must(create.args(["create", "-O", &mount_point, name]).arg(&image));
+                return LoopFs { kind, mount };
+            }
         };
         must(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&mount));
-        LoopFs { mount }
+        LoopFs { kind, mount }
+    }
+
+    /// A directory of which one snapshot holds all, owned by `postgres`.
+    pub(crate) fn subvolume(&self, name: &str) -> PathBuf {
+        let path = self.mount.join(name);
+        match self.kind {
+            FileSystem::Xfs => panic!("XFS has no snapshots"),
+            FileSystem::Btrfs => {
+                must(Command::new("btrfs").args(["subvolume", "create"]).arg(&path))
+            }
+            #[cfg(feature = "zfs")]
+            FileSystem::Zfs => {
+                let pool = self.mount.file_name().expect("a name").display();
+                must(Command::new("zfs").args(["create", &format!("{pool}/{name}")]))
+            }
+        };
+        must(Command::new("chown").arg("postgres:").arg(&path));
+        path
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -69,5 +100,10 @@ impl Drop for LoopFs {
     fn drop(&mut self) {
         super::processes::kill_below(&self.mount);
         super::processes::unmount_below(&self.mount);
+        #[cfg(feature = "zfs")]
+        if self.kind == FileSystem::Zfs {
+            let name = self.mount.file_name().expect("a name");
+            Command::new("zpool").args(["destroy", "-f"]).arg(name).status().ok();
+        }
     }
 }

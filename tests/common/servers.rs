@@ -1,13 +1,13 @@
 //! PostgreSQL's own programs, and clusters made once and copied from then on.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
 use super::cluster::{Cluster, Queries};
-use super::sandbox::{Sandbox, as_postgres, copy_tree, must};
+use super::sandbox::{Sandbox, as_postgres, copy_tree, must, postgres_uid};
 
 const SHOP_SQL: &str = include_str!("../data/shop.sql");
 const ARCHIVE_SQL: &str = include_str!("../data/archive.sql");
@@ -172,8 +172,11 @@ impl Base {
         let digest = blake3::hash(recipe.concat().as_bytes()).to_hex();
         let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let path = scratch.join(format!("base-{self:?}-{}", &digest[..16]));
-        if path.exists() {
-            return path;
+        match path.metadata() {
+            Ok(meta) if meta.uid() == postgres_uid() => return path,
+            // Copied by somebody who left the owners behind.
+            Ok(_) => fs::remove_dir_all(&path).expect("a cached cluster is removed"),
+            Err(_) => fs::create_dir_all(scratch).expect("a directory for clusters"),
         }
         let sandbox = Sandbox::new();
         let cluster = self.build(&sandbox);

@@ -1,20 +1,12 @@
 //! A running server's data directory in a subvolume beside the pool, taken as it is at one moment.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::common::{Base, Cluster, FileSystem, LoopFs, Pool, Queries, Rules, Sandbox, must};
-
-fn subvolume(path: &Path) {
-    must(Command::new("btrfs").args(["subvolume", "create"]).arg(path));
-    must(Command::new("chown").arg("postgres:").arg(path));
-}
+use crate::common::{Base, Cluster, FileSystem, LoopFs, Pool, Queries, Rules, Sandbox};
 
 /// A running cluster in a subvolume, with two tables of equally many rows at every moment.
 fn running(sandbox: &Sandbox, disk: &LoopFs) -> Cluster {
-    let home = disk.path().join("pg");
-    subvolume(&home);
+    let home = disk.subvolume("pg");
     let mut raw = Base::Empty.copy_into(sandbox, "raw", &home);
     raw.start();
     raw.exec("postgres", "CREATE DATABASE shop");
@@ -28,13 +20,12 @@ fn rules(sandbox: &Sandbox) -> Rules {
     Rules::for_tables(sandbox, "rules.toml", "shop", &tables)
 }
 
-#[test]
-fn a_running_source_is_taken_as_it_is_at_one_moment() {
+fn is_taken_as_it_is_at_one_moment(kind: FileSystem, driver: &str) {
     let sandbox = Sandbox::new();
-    let disk = LoopFs::mount(&sandbox, FileSystem::Btrfs, "btrfs", 1500);
+    let disk = LoopFs::mount(&sandbox, kind, driver, 1500);
     let raw = running(&sandbox, &disk);
     let rules = rules(&sandbox);
-    let pool = Pool::init(&disk.path().join("pool"), "btrfs");
+    let pool = Pool::init(&disk.path().join("pool"), driver);
 
     let done = AtomicBool::new(false);
     let snapshot = std::thread::scope(|scope| {
@@ -67,6 +58,18 @@ fn a_running_source_is_taken_as_it_is_at_one_moment() {
     // What it was seen in is gone, and nobody can write to the snapshot.
     assert_eq!(pool.entries("staging"), Vec::<String>::new());
     assert!(std::fs::write(snapshot.data().join("late"), "text").is_err());
+}
+
+#[test]
+fn a_running_source_is_taken_as_it_is_at_one_moment() {
+    is_taken_as_it_is_at_one_moment(FileSystem::Btrfs, "btrfs");
+}
+
+#[test]
+#[cfg(feature = "zfs")]
+#[ignore = "needs a kernel with ZFS: make test-zfs"]
+fn a_running_source_on_zfs_is_taken_as_it_is_at_one_moment() {
+    is_taken_as_it_is_at_one_moment(FileSystem::Zfs, "zfs");
 }
 
 #[test]

@@ -11,13 +11,26 @@ use thinveil::storage::{Blocks, Driver, DriverKind, Root, Watch, Writes};
 
 use crate::run;
 
+/// What a file holds: nothing that a file system could make shorter.
+fn content(number: u8) -> Vec<u8> {
+    let mut state = u64::from(number) + 1;
+    let mut next = || {
+        // xorshift64
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..100_000).map(|_| next()).collect()
+}
+
 /// A tree with everything that a source may have in it.
 fn source(dir: &Path) -> PathBuf {
     let source = dir.join("source");
     fs::create_dir_all(source.join("data/base/1")).unwrap();
     fs::create_dir_all(dir.join("space/PG_15")).unwrap();
     for number in 0..20_u8 {
-        fs::write(source.join(format!("data/base/1/{number}")), vec![number; 100_000]).unwrap();
+        fs::write(source.join(format!("data/base/1/{number}")), content(number)).unwrap();
     }
     fs::write(source.join("data/empty"), "").unwrap();
     let sparse = fs::File::create(source.join("data/sparse")).unwrap();
@@ -121,7 +134,7 @@ fn sets_apart(trial: &Trial<'_>) {
     trial.ingest(&apart, Blocks::Apart);
     let usage = extents(&apart);
     assert!(usage.shared_bytes == 0 && usage.own_bytes > 1_500_000, "{usage:?}");
-    assert_eq!(fs::read(apart.join("data/base/1/7")).unwrap(), vec![7; 100_000]);
+    assert_eq!(fs::read(apart.join("data/base/1/7")).unwrap(), content(7));
     assert!(apart.join("data/sparse").metadata().unwrap().blocks() * 512 < 1 << 20);
     trial.driver.destroy(&apart).unwrap();
     assert!(trial.is_gone(&apart));
@@ -144,12 +157,12 @@ fn makes_empty_volumes(trial: &Trial<'_>) {
 fn clones_are_apart(trial: &Trial<'_>, snapshot: &Path) {
     let clone = trial.place("c");
     trial.clone_volume(snapshot, &clone).unwrap();
-    assert_eq!(fs::read(clone.join("data/base/1/7")).unwrap(), vec![7; 100_000]);
+    assert_eq!(fs::read(clone.join("data/base/1/7")).unwrap(), content(7));
     assert_eq!(fs::read(clone.join("data/pg_tblspc/16400/PG_15/1")).unwrap(), b"tablespace");
     assert_eq!(clone.join("data/base/1/3").metadata().unwrap().uid(), 65534);
     fs::write(clone.join("data/base/1/7"), "changed").unwrap();
     fs::remove_file(clone.join("data/base/1/8")).unwrap();
-    assert_eq!(fs::read(snapshot.join("data/base/1/7")).unwrap(), vec![7; 100_000]);
+    assert_eq!(fs::read(snapshot.join("data/base/1/7")).unwrap(), content(7));
     Writes::from_now(&clone).unwrap().flush().unwrap();
     let usage = trial.driver.usage(&clone).unwrap();
     if trial.driver.capabilities().shares_blocks {
@@ -183,7 +196,7 @@ fn volumes_move(trial: &Trial<'_>, snapshot: &Path) {
     driver.destroy(&clone).unwrap();
     driver.destroy(&clone).unwrap();
     assert!(trial.is_gone(&clone));
-    assert_eq!(fs::read(snapshot.join("data/base/1/8")).unwrap(), vec![8; 100_000]);
+    assert_eq!(fs::read(snapshot.join("data/base/1/8")).unwrap(), content(8));
 }
 
 /// What a crash may have left of a volume is removed, and its neighbours stay.
@@ -205,7 +218,7 @@ fn parts_of_volumes_go_away(trial: &Trial<'_>, snapshot: &Path) {
     driver.detach(&part).unwrap();
     driver.destroy(&part).unwrap();
     assert!(trial.is_gone(&part));
-    assert_eq!(fs::read(neighbour.join("data/base/1/9")).unwrap(), vec![9; 100_000]);
+    assert_eq!(fs::read(neighbour.join("data/base/1/9")).unwrap(), content(9));
     driver.destroy(&neighbour).unwrap();
 }
 

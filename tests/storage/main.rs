@@ -2,6 +2,8 @@
 
 mod contract;
 mod freezing;
+#[cfg(feature = "zfs")]
+mod zfs;
 
 use std::fs;
 use std::path::PathBuf;

@@ -97,10 +97,10 @@ pub(crate) enum Key {
 pub(crate) enum PoolVerb {
     /// Make an empty or missing directory a pool.
     #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool pool init\n  thinveil --pool /srv/pool pool init --driver overlay\n  thinveil --pool /srv/pool pool init --loop 200G\n\nDrivers:\n  btrfs     subvolumes and their snapshots, one step each: btrfs\n  reflink   files share extents: XFS, btrfs\n  overlay   an overlay mount on the snapshot: any file system, needs root\n  copy      full copies: anything\n  auto      the first of these that works there, found by trying\n\nWith --loop, the pool is an XFS in a sparse file in its directory, mounted over that. It takes\nthe room it needs up to SIZE; let the file system below not fill up before it does. After a\nreboot the next verb that root runs mounts it again."
+        after_help = "Examples:\n  thinveil --pool /srv/pool pool init\n  thinveil --pool /srv/pool pool init --driver overlay\n  thinveil --pool /srv/pool pool init --loop 200G\n\nDrivers:\n  zfs       datasets and their clones, one step each: ZFS, needs root and the feature zfs\n  btrfs     subvolumes and their snapshots, one step each: btrfs\n  reflink   files share extents: XFS, btrfs\n  overlay   an overlay mount on the snapshot: any file system, needs root\n  copy      full copies: anything\n  auto      the first of these that works there, found by trying\n\nWith --loop, the pool is an XFS in a sparse file in its directory, mounted over that. It takes\nthe room it needs up to SIZE; let the file system below not fill up before it does. After a\nreboot the next verb that root runs mounts it again."
     )]
     Init {
-        /// How clones share blocks with their snapshot: auto, btrfs, reflink, overlay or copy.
+        /// How clones share blocks with their snapshot: auto, zfs, btrfs, reflink, overlay or copy.
         #[arg(long, default_value = "auto")]
         driver: String,
         /// Put the pool into a file of this size, which shares blocks though the file system does
@@ -138,8 +138,8 @@ pub(crate) enum PoolVerb {
 
 #[derive(Debug, Args)]
 pub(crate) struct SourceArguments {
-    /// A data directory that no server runs on (or, with driver btrfs, a subvolume of the pool's
-    /// file system, running or not), or the connection string of a live server.
+    /// A data directory that no server runs on (or, running or not, with driver zfs a dataset, with
+    /// driver btrfs a subvolume of the pool's file system), or the connection string of a live server.
     #[arg(long, value_name = "DIR|CONNINFO")]
     pub(crate) source: String,
     /// Who owns the data that pg_basebackup brings, when run as root.

@@ -61,6 +61,7 @@ fn refuse_running(path: &Path) -> Result<()> {
         "give its connection string as the source (thinveil then takes a pg_basebackup itself),\n\
          or take a pg_basebackup or an atomic volume snapshot and give that directory,\n\
          or keep the data in a btrfs subvolume beside a pool with driver btrfs,\n\
+         or in a dataset, and the pool in another with driver zfs,\n\
          or stop the server",
     )]))
 }

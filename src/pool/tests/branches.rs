@@ -135,6 +135,13 @@ fn branches(kind: DriverKind) {
 }
 
 #[test]
+#[cfg(feature = "zfs")]
+#[ignore = "needs a kernel with ZFS: make test-zfs"]
+fn clones_become_snapshots_on_zfs() {
+    branches(DriverKind::Zfs);
+}
+
+#[test]
 fn clones_become_snapshots_on_btrfs() {
     if is_root() {
         branches(DriverKind::Btrfs);

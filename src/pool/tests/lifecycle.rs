@@ -122,6 +122,13 @@ fn lives(kind: DriverKind) {
 }
 
 #[test]
+#[cfg(feature = "zfs")]
+#[ignore = "needs a kernel with ZFS: make test-zfs"]
+fn snapshots_and_clones_live_on_zfs() {
+    lives(DriverKind::Zfs);
+}
+
+#[test]
 fn snapshots_and_clones_live_on_reflink() {
     if is_root() {
         lives(DriverKind::Reflink);

@@ -132,8 +132,12 @@ impl Source {
     }
 }
 
+/// A pool of ZFS, there as long as its [`Home`]. Tests that want one run alone.
+const ZPOOL: &str = "thinveil-test";
+
 /// A directory for a pool, on a file system for the driver.
 struct Home {
+    kind: DriverKind,
     dir: PathBuf,
     mounted: bool,
     _home: tempfile::TempDir,
@@ -150,18 +154,37 @@ impl Home {
             DriverKind::Btrfs => Some(&["mkfs.btrfs", "-q"]),
             _ => None,
         };
-        let mounted = mkfs.is_some();
+        let mounted = mkfs.is_some() || kind == DriverKind::Zfs;
         if let Some([program, options @ ..]) = mkfs {
             let image = home.path().join("image");
             fs::File::create(&image).unwrap().set_len(4 << 30).unwrap();
             run(Command::new(program).args(options).arg(&image));
             run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&dir));
         }
-        Home { dir, mounted, _home: home }
+        if kind == DriverKind::Zfs {
+            // Whatever `zpool` is in PATH would be driven otherwise.
+            assert!(Path::new("/sys/module/zfs").exists(), "no ZFS in this kernel");
+            let image = home.path().join("image");
+            fs::File::create(&image).unwrap().set_len(4 << 30).unwrap();
+            let mount_point = format!("mountpoint={}", dir.display());
+            run(Command::new("zpool").args(["create", "-O", &mount_point, ZPOOL]).arg(&image));
+        }
+        Home { kind, dir, mounted, _home: home }
     }
 
     fn pool(&self) -> PathBuf {
         self.dir.join("pool")
+    }
+
+    fn unmount(&self) -> Command {
+        let mut command = Command::new("umount");
+        if self.kind == DriverKind::Zfs {
+            command = Command::new("zpool");
+            command.args(["destroy", ZPOOL]);
+        } else {
+            command.arg(&self.dir);
+        }
+        command
     }
 }
 
@@ -178,7 +201,7 @@ impl Drop for Home {
         }
         // Whatever was just ended, or looks at all processes, may still be letting go of it.
         let unmount = || {
-            let output = Command::new("umount").arg(&self.dir).output();
+            let output = self.unmount().output();
             output.is_ok_and(|output| output.status.success())
         };
         for _ in 0..100 {
@@ -187,7 +210,7 @@ impl Drop for Home {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        run(Command::new("umount").arg(&self.dir));
+        run(&mut self.unmount());
     }
 }
 

@@ -11,11 +11,11 @@ use super::time::Until;
 pub(crate) enum SnapshotVerb {
     /// Make a masked snapshot: stage, plan, rewrite, finish, audit, seal.
     #[command(
-        after_help = "Examples:\n  thinveil --pool /srv/pool snapshot create --source /var/lib/postgresql/15/main \\\n      --rules rules.toml --key-file mask.key --name monday\n  thinveil --pool /srv/pool snapshot create --source 'host=db user=backup' \\\n      --rules rules.toml --ephemeral-key\n  thinveil --pool /srv/pool snapshot create --from-clone alice --name with-fixtures\n\nThe key comes from --key-file, from --ephemeral-key, or from the environment variable\nTHINVEIL_KEY. A failure, a refusal or Ctrl-C leaves nothing behind.\n\nWith --from-clone nothing is masked: what people wrote to the clone stays. With the key that\nmasked its snapshot, every original is searched for, and refuses; without a key, nothing is.\nPasswords, WAL and the like go. The clone goes on; unless the driver is btrfs, its server is\nstopped while it is copied."
+        after_help = "Examples:\n  thinveil --pool /srv/pool snapshot create --source /var/lib/postgresql/15/main \\\n      --rules rules.toml --key-file mask.key --name monday\n  thinveil --pool /srv/pool snapshot create --source 'host=db user=backup' \\\n      --rules rules.toml --ephemeral-key\n  thinveil --pool /srv/pool snapshot create --from-clone alice --name with-fixtures\n\nThe key comes from --key-file, from --ephemeral-key, or from the environment variable\nTHINVEIL_KEY. A failure, a refusal or Ctrl-C leaves nothing behind.\n\nWith --from-clone nothing is masked: what people wrote to the clone stays. With the key that\nmasked its snapshot, every original is searched for, and refuses; without a key, nothing is.\nPasswords, WAL and the like go. The clone goes on; unless the driver is zfs or btrfs, its\nserver is stopped while it is copied."
     )]
     Create {
-        /// A data directory that no server runs on (or, with driver btrfs, a subvolume of the
-        /// pool's file system, running or not), or the connection string of a live server.
+        /// A data directory that no server runs on (or, running or not, with driver zfs a dataset,
+        /// with driver btrfs a subvolume of the pool's file system), or the connection string of a live server.
         #[arg(long, value_name = "DIR|CONNINFO", required_unless_present = "from_clone")]
         source: Option<String>,
         /// Who owns the data that pg_basebackup brings, when run as root.
