@@ -54,8 +54,10 @@
 //! # Features
 //!
 //! - `cli` (default): the `thinveil` command.
+//! - `archive` (default): snapshots carried between pools in one file.
 //! - `sql` (default): PostgreSQL's own parser (`pg_query`, needs libclang to build), which tells
 //!   harmless `CHECK` constraints from others and imports `SECURITY LABEL`s.
+//! - `zfs`: the driver of that name ([`storage::Zfs`]), which links `libzfs_core`.
 //!
 //! # Errors, secrets, cancellation
 //!

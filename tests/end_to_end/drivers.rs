@@ -181,6 +181,16 @@ fn a_driver_that_can_not_work_there_is_refused_with_what_could() {
     Pool::init(&dir, "copy");
 }
 
+#[test]
+#[cfg(not(feature = "zfs"))]
+fn a_build_without_zfs_says_so() {
+    let sandbox = Sandbox::new();
+    let pool = Pool::new(&sandbox);
+    let outcome = pool.run(&["pool", "init", "--driver", "zfs"]).expect_code(1);
+    let said = outcome.json().to_string();
+    assert!(said.contains("built without the driver zfs"), "{said}");
+}
+
 /// Extents below `dir` that some other file holds too, by the file system's word.
 fn shared_extents(dir: &Path) -> usize {
     let files = files_under(dir);

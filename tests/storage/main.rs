@@ -87,7 +87,8 @@ fn overlay_keeps_the_contract_where_nothing_is_shared() {
         let home = tempfile::Builder::new().prefix("a:b,c d-").tempdir().unwrap();
         let probe = probe(home.path(), DriverChoice::Auto).unwrap();
         assert_eq!(probe.chosen, DriverKind::Overlay);
-        assert!(probe.tried[0].why_not.is_some(), "says why btrfs does not work there");
+        let mut thinner = probe.tried.iter().filter(|tried| tried.kind != DriverKind::Overlay);
+        assert!(thinner.all(|tried| tried.why_not.is_some()), "says why they do not work there");
         keeps_the_contract(DriverKind::Overlay.driver().as_ref(), home.path());
     }
 }
