@@ -457,8 +457,8 @@ tv_status tv_key_id(const tv_key *key, char **id);
 tv_status tv_key_close(tv_key *key);
 
 /**
- * Makes a pool of an empty or missing directory. `driver` is `auto` (also NULL), `reflink`,
- * `overlay` or `copy`.
+ * Makes a pool of an empty or missing directory. `driver` is `auto` (also NULL), `zfs`, `btrfs`,
+ * `reflink`, `overlay` or `copy`.
  *
  * # Safety
  * Strings are strings, `pool` points to room for a pointer.

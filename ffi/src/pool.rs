@@ -13,8 +13,8 @@ use crate::pointer::{Out, optional_text, path};
 use crate::status::tv_status;
 use crate::text::give_json;
 
-/// Makes a pool of an empty or missing directory. `driver` is `auto` (also NULL), `reflink`,
-/// `overlay` or `copy`.
+/// Makes a pool of an empty or missing directory. `driver` is `auto` (also NULL), `zfs`, `btrfs`,
+/// `reflink`, `overlay` or `copy`.
 ///
 /// # Safety
 /// Strings are strings, `pool` points to room for a pointer.

@@ -212,7 +212,7 @@ pub(crate) fn capabilities_text(driver: Capabilities) -> String {
         (copies_whole_files, "files are copied whole when first opened for writing"),
         (atomic, "each clone is one step"),
         (seals, "snapshots are read-only"),
-        (freezes, "a source in a subvolume beside the pool may be running"),
+        (freezes, "a source that one snapshot holds may be running"),
         (mounts, "volumes are mounts"),
         (needs_root, "needs root"),
     ];
