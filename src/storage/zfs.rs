@@ -7,7 +7,7 @@
 //! clones can be destroyed all the same: the first of them takes its place, as `zfs promote` does.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -111,7 +111,7 @@ impl Driver for Zfs {
             Some(Record::Volume { name, from, .. }) => Record::Volume { name, from, sealed: true },
             _ => return Err(Error::invalid(format!("{}: is no volume of ZFS", volume.display()))),
         };
-        record.replace(volume)?;
+        record.write(volume)?;
         if is_mounted(volume)? {
             unmount(volume)?;
             attach(&record, volume)?;
@@ -132,6 +132,7 @@ impl Driver for Zfs {
 
     fn destroy(&self, volume: &Path) -> Result<()> {
         unmount(volume)?;
+        remove_file(&unfinished(volume))?;
         let Some(record) = Record::of(volume)? else { return remove_tree(volume) };
         let (kernel, dataset) = (kernel()?, dataset_of(&record, volume)?);
         let failed = Error::io("destroy the dataset of", volume);
@@ -148,13 +149,7 @@ impl Driver for Zfs {
             }
         }
         remove_tree(volume)?;
-        let record = beside(volume);
-        match fs::remove_file(&record) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(Error::io("remove", &record)(error))
-            }
-            _ => Ok(()),
-        }
+        remove_file(&beside(volume))
     }
 
     fn usage(&self, volume: &Path) -> Result<Usage> {
@@ -198,40 +193,48 @@ impl Record {
 
     /// Before there is a dataset, so that a crash leaves none that nothing names.
     fn write_new(&self, volume: &Path) -> Result<()> {
-        if volume.symlink_metadata().is_ok() {
+        if [volume, &beside(volume)].iter().any(|path| path.symlink_metadata().is_ok()) {
             return Err(Error::invalid(format!("{}: is there already", volume.display())));
         }
-        self.write(&beside(volume))?;
+        self.write(volume)?;
         match volume.parent() {
             Some(parent) => fsync_dir(parent),
             None => Ok(()),
         }
     }
 
-    fn replace(&self, volume: &Path) -> Result<()> {
-        let path = beside(volume);
-        let new = path.with_extension("zfs.new");
-        remove_tree(&new)?;
-        self.write(&new)?;
+    /// Half of it is never seen.
+    fn write(&self, volume: &Path) -> Result<()> {
+        let (new, path) = (unfinished(volume), beside(volume));
+        let text = serde_json::to_vec(self).map_err(|error| Error::invalid(error.to_string()))?;
+        File::create(&new)
+            .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
+            .map_err(Error::io("write", &new))?;
         fs::rename(&new, &path).map_err(Error::io("rename", &new))
     }
+}
 
-    fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_vec(self).map_err(|error| Error::invalid(error.to_string()))?;
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(path)
-            .and_then(|mut file: File| file.write_all(&text).and_then(|()| file.sync_all()))
-            .map_err(Error::io("write", path))
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
     }
 }
 
 /// `volume.zfs`, beside `volume`.
 fn beside(volume: &Path) -> PathBuf {
-    let mut name = volume.file_name().map_or_else(OsString::new, OsString::from);
-    name.push(".zfs");
-    volume.with_file_name(name)
+    with_suffix(volume, ".zfs")
+}
+
+/// What becomes that.
+fn unfinished(volume: &Path) -> PathBuf {
+    with_suffix(volume, ".zfs.new")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().map_or_else(OsString::new, OsString::from);
+    name.push(suffix);
+    path.with_file_name(name)
 }
 
 fn kernel() -> Result<Kernel> {

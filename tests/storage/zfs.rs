@@ -119,7 +119,8 @@ fn zfs_leaves_nothing_of_a_clone_that_was_cut_short() {
 
     let to = zpool.dir().join("to");
     let record = format!(r#"{{"volume":{{"name":"thinveil-to","from":"{origin}"}}}}"#);
-    let steps: [&dyn Fn(); 4] = [
+    let steps: [&dyn Fn(); 5] = [
+        &|| fs::write(zpool.dir().join("to.zfs.new"), "{").unwrap(),
         &|| fs::write(zpool.dir().join("to.zfs"), &record).unwrap(),
         &|| run(Command::new("zfs").args(["snapshot", &format!("{dataset}@thinveil-to")])),
         &|| {
@@ -134,7 +135,10 @@ fn zfs_leaves_nothing_of_a_clone_that_was_cut_short() {
         }
         driver.destroy(&to).unwrap();
         assert_eq!(zpool.datasets(), before, "after {done} steps");
-        assert!(!to.exists() && !zpool.dir().join("to.zfs").exists());
+        assert!(!to.exists());
+        for left in ["to.zfs", "to.zfs.new"] {
+            assert!(!zpool.dir().join(left).exists(), "{left} is left");
+        }
     }
     assert_eq!(fs::read(from.join("file")).unwrap(), b"text");
 }
