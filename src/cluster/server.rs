@@ -221,11 +221,12 @@ impl PrivateServer {
 
     /// The reason behind an error, where the server went down: its own last words.
     pub fn explain(&self, error: Error) -> Error {
-        /// `connection_failure` and its class.
-        const CONNECTION_LOST: [&str; 2] = ["08000", "08006"];
+        /// `connection_failure` and its class; `crash_shutdown` and `cannot_connect_now`, which
+        /// those get who come while a server that crashed has not ended yet.
+        const GOING_DOWN: [&str; 4] = ["08000", "08006", "57P02", "57P03"];
         match (&error, &self.launched) {
             (Error::Sql { action, sqlstate, .. }, Some(launched))
-                if CONNECTION_LOST.contains(&sqlstate.as_str()) =>
+                if GOING_DOWN.contains(&sqlstate.as_str()) =>
             {
                 launched.failure(&format!("went down while it was to {action}"))
             }

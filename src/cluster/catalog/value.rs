@@ -27,9 +27,5 @@ pub(super) fn oid(row: &Row, index: usize, what: &'static str) -> Result<Oid> {
 
 /// An error without PostgreSQL's DETAIL, which may quote values.
 pub(super) fn sql_error(what: &'static str, error: &postgres::Error) -> Error {
-    let (message, sqlstate) = match error.as_db_error() {
-        Some(error) => (error.message().to_owned(), error.code().code().to_owned()),
-        None => (error.to_string(), "none".to_owned()),
-    };
-    Error::Sql { action: format!("read {what} from the catalog"), message, sqlstate }
+    crate::cluster::sql_error(format!("read {what} from the catalog"), error)
 }

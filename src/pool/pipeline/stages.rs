@@ -133,6 +133,10 @@ pub struct Staged {
 impl Staged {
     /// What the cluster holds, as its catalogs have it.
     pub fn catalog(&self) -> Result<Catalog> {
+        self.read_catalog().map_err(|error| self.server.explain(error))
+    }
+
+    fn read_catalog(&self) -> Result<Catalog> {
         let connect = |database: &str| self.server.connect_as(database, &self.work.superuser);
         let cluster = read_cluster(&mut connect("template1")?)?;
         let mut databases = Vec::new();

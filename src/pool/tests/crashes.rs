@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::super::lock::Lock;
 use super::super::{make_dir, thin_clone};
 use super::*;
@@ -21,6 +23,34 @@ fn a_dropped_staging_leaves_nothing() {
     drop(staging);
     assert!(!Path::new(&format!("/proc/{pid}")).exists());
     assert_eq!(fs::read_dir(pool.staging_dir()).unwrap().count(), 0);
+}
+
+#[test]
+fn who_comes_while_a_server_goes_down_is_told_why() {
+    if !is_root() {
+        return;
+    }
+    let source = Source::get();
+    let home = Home::new(DriverKind::Copy);
+    let (pool, _) = Pool::init(&home.pool(), DriverChoice::Only(DriverKind::Copy)).unwrap();
+    let staging = stage(&pool, source.path());
+    let server = PrivateServer::start(options(&staging, "boss y")).unwrap();
+    let mut sessions = [(); 2].map(|()| server.connect("postgres").unwrap());
+    let [stopped, killed] = sessions.each_mut().map(|session| {
+        let row = session.query_one("select pg_backend_pid()", &[]).unwrap();
+        Pid::from_raw(row.get(0)).unwrap()
+    });
+    // The postmaster waits for its children; one that can't end holds it in between.
+    kill_process(stopped, Signal::STOP).unwrap();
+    kill_process(killed, Signal::KILL).unwrap();
+    let not_now =
+        |error: &Error| matches!(error, Error::Sql { sqlstate, .. } if sqlstate == "57P03");
+    let error = (0..1000)
+        .filter_map(|_| server.connect("postgres").err())
+        .find(not_now)
+        .expect("a postmaster that waits for its children");
+    let text = server.explain(error).to_string();
+    assert!(text.contains("terminated by signal 9"), "{text}");
 }
 
 #[test]
