@@ -126,6 +126,10 @@ lint: $(CARGO_DENY) ## formatting, clippy, documentation, tidy, public API, lice
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --all-targets --features thinveil/zfs -- -D warnings
+	@# Each feature by itself, and none.
+	for feature in "" sql archive cli arrow; do \
+		cargo clippy --package thinveil --no-default-features --features "$$feature" -- -D warnings; \
+	done
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 	cargo xtask tidy
 	tools/public-api

@@ -57,6 +57,7 @@
 //! - `archive` (default): snapshots carried between pools in one file.
 //! - `sql` (default): PostgreSQL's own parser (`pg_query`, needs libclang to build), which tells
 //!   harmless `CHECK` constraints from others and imports `SECURITY LABEL`s.
+//! - `arrow`: masks for Arrow arrays and record batches (`arrow`).
 //! - `zfs`: the driver of that name ([`storage::Zfs`]), which links `libzfs_core`.
 //!
 //! # Errors, secrets, cancellation
@@ -77,6 +78,8 @@ pub mod ids;
 pub mod progress;
 mod removal;
 
+#[cfg(feature = "arrow")]
+pub mod arrow;
 pub mod audit;
 pub mod canary;
 pub mod cluster;

@@ -3,10 +3,9 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
-use thinveil::mask::{CustomMask, DatumError};
+use thinveil::mask::{AnyMask, CustomMask, DatumError};
 
 use crate::border::call;
-use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::handle::{self, tv_mask};
 use crate::mask::value_type;
@@ -110,7 +109,7 @@ pub unsafe extern "C" fn tv_mask_custom(
         CustomMask::new(value_type, |value| Ok(value.to_vec()))?;
         let host = HostMask { function, context, release };
         let made = CustomMask::new(value_type, move |value| host.apply(value))?;
-        out.write(handle::put(Arc::new(Engine::Custom(made))));
+        out.write(handle::put(Arc::new(AnyMask::Custom(made))));
         Ok(())
     })
 }

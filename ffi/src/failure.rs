@@ -5,7 +5,7 @@ use std::ffi::{CString, c_char};
 use std::ptr;
 
 use serde_json::json;
-use thinveil::mask::DatumError;
+use thinveil::mask::{AnyMask, DatumError};
 use thinveil::{Error, Place, Refusal};
 
 use crate::status::*;
@@ -40,20 +40,13 @@ impl Failure {
         self
     }
 
-    /// The same, about a column.
-    #[cfg(feature = "arrow")]
-    pub(crate) fn in_column(mut self, name: &str) -> Failure {
-        self.place.column = Some(name.to_owned());
-        self
-    }
-
-    /// For a stream, whose errors are texts.
-    #[cfg(feature = "arrow")]
-    pub(crate) fn message(&self) -> String {
-        match &self.place.column {
-            Some(column) => format!("column {column}: {}", self.message),
-            None => self.message.clone(),
-        }
+    /// What a mask says of a value.
+    pub(crate) fn of_mask(mask: &AnyMask, error: DatumError) -> Failure {
+        let status = match mask {
+            AnyMask::Built(_) => TV_ERROR_VALUE,
+            AnyMask::Custom(_) => TV_ERROR_CUSTOM_MASK,
+        };
+        Failure::new(status, error.0)
     }
 }
 
@@ -87,9 +80,18 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<DatumError> for Failure {
-    fn from(error: DatumError) -> Failure {
-        Failure::new(TV_ERROR_VALUE, error.0)
+#[cfg(feature = "arrow")]
+impl From<thinveil::arrow::MaskError> for Failure {
+    fn from(error: thinveil::arrow::MaskError) -> Failure {
+        use thinveil::arrow::Cause;
+
+        let status = match error.cause {
+            Cause::Type(_) => TV_ERROR_ARGUMENT,
+            Cause::Malformed(_) => TV_ERROR_CORRUPT,
+            Cause::Custom(_) => TV_ERROR_CUSTOM_MASK,
+            _ => TV_ERROR_VALUE,
+        };
+        Failure::new(status, error.to_string())
     }
 }
 

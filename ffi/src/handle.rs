@@ -7,12 +7,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
-use thinveil::mask::MaskKey;
+use thinveil::mask::{AnyMask, MaskKey};
 use thinveil::pool::Pool;
 use thinveil::progress::Cancel;
 use thinveil::rules::RuleSet;
 
-use crate::engine::Engine;
 use crate::failure::{Failure, Result};
 use crate::status::TV_ERROR_HANDLE;
 
@@ -58,9 +57,9 @@ pub(crate) enum Object {
     Rules(Arc<RuleSet>),
     Key(Arc<MaskKey>),
     Cancel(Cancel),
-    Mask(Arc<Engine>),
+    Mask(Arc<AnyMask>),
     #[cfg(feature = "arrow")]
-    Table(Arc<crate::arrow::table::TableMask>),
+    Table(Arc<crate::arrow::Table>),
 }
 
 /// The type of a handle, and of what it stands for.
@@ -95,9 +94,9 @@ handle!(tv_pool, Pool, Arc<Pool>);
 handle!(tv_rules, Rules, Arc<RuleSet>);
 handle!(tv_key, Key, Arc<MaskKey>);
 handle!(tv_cancel, Cancel, Cancel);
-handle!(tv_mask, Mask, Arc<Engine>);
+handle!(tv_mask, Mask, Arc<AnyMask>);
 #[cfg(feature = "arrow")]
-handle!(tv_table, Table, Arc<crate::arrow::table::TableMask>);
+handle!(tv_table, Table, Arc<crate::arrow::Table>);
 
 struct Registry {
     last: usize,

@@ -11,8 +11,8 @@
 //! - A text that is handed out belongs to the caller: `tv_string_free`. Records are JSON, described
 //!   in docs/json.
 //!
-//! `unsafe` is allowed here and nowhere else in the workspace; `pointer.rs` is where pointers are
-//! read and written.
+//! Of the workspace's packages, this one and `zfs` may use `unsafe`; `pointer.rs` is where pointers
+//! are read and written.
 #![deny(unsafe_op_in_unsafe_fn)]
 #![cfg_attr(
     not(test),
@@ -23,7 +23,6 @@
 mod arrow;
 mod border;
 mod custom;
-mod engine;
 mod failure;
 mod handle;
 mod key;

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 use thinveil::datum::{Encoding, EnumLabels, ValueType};
-use thinveil::mask::{Mask, MaskSpec};
+use thinveil::mask::{AnyMask, Mask, MaskSpec};
 use thinveil::rules::{MaskName, MaskOptions};
 
 use crate::border::call;
-use crate::engine::Engine;
 use crate::failure::{Failure, Result};
 use crate::handle::{self, tv_key, tv_mask};
 use crate::pointer::{Out, fill, slice, text};
@@ -65,7 +64,7 @@ pub unsafe extern "C" fn tv_mask_compile(
         let encoding = Encoding::default();
         let spec = MaskSpec { mask, domain, value_type, encoding, options, labels };
         let mask = Mask::compile(&spec, &key)?;
-        out.write(handle::put(Arc::new(Engine::Built(mask))));
+        out.write(handle::put(Arc::new(AnyMask::Built(mask))));
         Ok(())
     })
 }
@@ -87,7 +86,7 @@ pub unsafe extern "C" fn tv_mask_apply(
     call(|| unsafe {
         let mask = handle::get(mask)?;
         let mut bytes = slice(value, len, "value")?.to_vec();
-        mask.apply(&mut bytes)?;
+        mask.apply(&mut bytes).map_err(|error| Failure::of_mask(&mask, error))?;
         fill(out, &bytes, "out")
     })
 }
@@ -127,8 +126,8 @@ pub unsafe extern "C" fn tv_mask_apply_column(
             let from = bytes.get(place.clone()).unwrap_or_default();
             masked.get_mut(place.clone()).unwrap_or_default().copy_from_slice(from);
         }
-        mask.apply_all(&mut masked, &values).map_err(|(at, failure)| {
-            failure.at_value(numbers.get(at).copied().unwrap_or_default())
+        mask.apply_all(&mut masked, &values).map_err(|(at, error)| {
+            Failure::of_mask(&mask, error).at_value(numbers.get(at).copied().unwrap_or_default())
         })?;
         fill(out, &masked, "out")
     })

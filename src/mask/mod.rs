@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod any;
 mod bucket;
 mod bytes;
 mod card;
@@ -78,6 +79,7 @@ mod words;
 mod zero;
 
 pub use crate::datum::DatumError;
+pub use any::AnyMask;
 pub use custom::CustomMask;
 use fixed::write_zero;
 pub use key::{KeyId, MaskKey};

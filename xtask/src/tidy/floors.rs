@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["rules"],
     &["storage"],
     &["mask"],
+    &["arrow"],
     &["fingerprint"],
     &["cluster"],
     &["plan"],
@@ -34,7 +35,7 @@ const BLIND: &[(&str, &str, &str)] = &[
 ];
 
 /// Standard modules that mean I/O, which these floors do not perform.
-const NO_IO: &[&str] = &["page", "datum", "mask"];
+const NO_IO: &[&str] = &["page", "datum", "mask", "arrow"];
 const IO_MODULES: &[&str] = &["std::fs", "std::net", "std::process"];
 
 /// A use of `crate::…`: the line and the first segment after `crate`.

@@ -1,31 +1,54 @@
 //! Masks for Arrow, through the Arrow C data interface: arrays and streams of tables, as pyarrow,
 //! polars, DuckDB and others hand them over.
 
-mod array;
-mod decimal;
-mod scalar;
-pub(crate) mod table;
-mod types;
-
 use std::ffi::c_char;
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
-use arrow_array::make_array;
-use arrow_schema::ArrowError;
+use arrow_array::{Array, RecordBatch, RecordBatchReader, make_array};
+use arrow_schema::{ArrowError, SchemaRef};
+use thinveil::arrow::{Cause, MaskError, MaskedReader, TableMask, mask_array};
+use thinveil::mask::MaskKey;
 
-use self::table::{MaskedReader, TableMask};
 use crate::border::call;
 use crate::failure::Failure;
 use crate::handle::{self, tv_key, tv_mask, tv_rules, tv_table};
 use crate::pointer::{Out, optional_text, take, text};
-use crate::status::{TV_ERROR_CORRUPT, tv_status};
+use crate::status::tv_status;
 
-/// What the other side of the interface got wrong.
+/// What a `tv_table` stands for.
+pub(crate) struct Table {
+    mask: Mutex<TableMask>,
+    key: Arc<MaskKey>,
+}
+
+/// A reader whose stream's callbacks, which are C functions, nothing unwinds out of.
+struct Contained(MaskedReader<RecordBatchStreamReader>);
+
+impl Iterator for Contained {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = catch_unwind(AssertUnwindSafe(|| self.0.next()));
+        next.unwrap_or_else(|_| {
+            let what = "a defect of thinveil; please report this";
+            Some(Err(ArrowError::ComputeError(what.to_owned())))
+        })
+    }
+}
+
+impl RecordBatchReader for Contained {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+}
+
+/// What the other side of the interface got wrong. Arrow's messages tell of lengths and types; those
+/// of a stream's producer are its own.
 fn broken(error: ArrowError) -> Failure {
-    // Arrow's messages tell of lengths and types; those of a stream's producer are its own.
-    Failure::new(TV_ERROR_CORRUPT, format!("not a valid Arrow array: {error}"))
+    MaskError::from(Cause::Malformed(error)).into()
 }
 
 /// Masks an Arrow array. Its values' type has to be the mask's: utf8, large utf8 and utf8 view for
@@ -59,8 +82,9 @@ pub unsafe extern "C" fn tv_mask_apply_arrow(
             return Err(Failure::argument("array or schema was released before"));
         }
         let data = from_ffi(array, schema).map_err(broken)?;
+        // Arrays are made of what was checked.
         data.validate_full().map_err(broken)?;
-        let masked = array::mask(&mask, &make_array(data))?.to_data();
+        let masked = mask_array(&mask, &make_array(data))?.to_data();
         // The schema that came in, with its name, flags and metadata.
         let field = arrow_schema::Field::try_from(schema).map_err(broken)?;
         let schema = FFI_ArrowSchema::try_from(&field).map_err(broken)?;
@@ -91,7 +115,8 @@ pub unsafe extern "C" fn tv_table_compile(
         };
         let out = Out::new(out, "out")?;
         let (rules, key) = (handle::get(rules)?, handle::get(key)?);
-        out.write(handle::put(Arc::new(TableMask::new(&rules, names, key)?)));
+        let mask = Mutex::new(TableMask::new(&rules, names)?);
+        out.write(handle::put(Arc::new(Table { mask, key })));
         Ok(())
     })
 }
@@ -110,7 +135,8 @@ pub unsafe extern "C" fn tv_table_set(
     // SAFETY: the caller's promise.
     call(|| unsafe {
         let column = text(column, "column")?;
-        handle::get(table)?.set(column, handle::get(mask)?);
+        let (table, mask) = (handle::get(table)?, handle::get(mask)?);
+        table.mask.lock().unwrap_or_else(PoisonError::into_inner).set(column, mask);
         Ok(())
     })
 }
@@ -137,8 +163,9 @@ pub unsafe extern "C" fn tv_table_mask_stream(
             return Err(Failure::argument("the stream was released before"));
         }
         let reader = RecordBatchStreamReader::try_new(stream).map_err(broken)?;
-        let masked = MaskedReader::new(&table, reader)?;
-        out.write(FFI_ArrowArrayStream::new(Box::new(masked)));
+        let mask = table.mask.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let masked = MaskedReader::new(&mask, &table.key, reader)?;
+        out.write(FFI_ArrowArrayStream::new(Box::new(Contained(masked))));
         Ok(())
     })
 }
@@ -148,6 +175,3 @@ pub unsafe extern "C" fn tv_table_mask_stream(
 pub extern "C" fn tv_table_close(table: *mut tv_table) -> tv_status {
     call(|| handle::close(table))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,8 @@
 //! Which stored type an Arrow type is.
 
 use arrow_schema::{DataType, TimeUnit};
-use thinveil::datum::ValueType;
+
+use crate::datum::ValueType;
 
 /// The type that a mask has to be on for a column of this type, dictionaries and lists looked
 /// through; the first is what a rule's mask is compiled for.

@@ -1,42 +1,36 @@
-//! A table's masks: rules by column name, bound to a schema when a stream comes.
+//! A table's masks: rules by column name, bound to a schema when there is one.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use arrow_array::ffi_stream::RecordBatchStreamReader;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, RecordBatchReader};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_schema::{ArrowError, DataType, FieldRef, Fields, Schema, SchemaRef};
 use rayon::prelude::*;
-use thinveil::datum::{Encoding, EnumLabels};
-use thinveil::mask::{Mask, MaskKey, MaskSpec, suited_masks, supports};
-use thinveil::rules::{
-    ColumnRule, MaskName, RuleSet, TableRules, Unlisted, did_you_mean, rule_line,
-};
-use thinveil::{Error, Refusal};
 
-use super::array;
+use super::error::{Cause, MaskError, Result};
 use super::types::stored_types;
-use crate::engine::Engine;
-use crate::failure::{Failure, Result};
+use crate::datum::{Encoding, EnumLabels};
+use crate::mask::{AnyMask, Mask, MaskKey, MaskSpec, suited_masks, supports};
+use crate::rules::{ColumnRule, MaskName, RuleSet, TableRules, Unlisted, did_you_mean, rule_line};
+use crate::{Error, Refusal};
 
-/// What a `tv_table` stands for.
-pub(crate) struct TableMask {
+/// What the columns of one table are masked with.
+#[derive(Clone, Debug)]
+pub struct TableMask {
     name: Option<(String, String)>,
     rules: TableRules,
     unlisted: Unlisted,
-    key: Arc<MaskKey>,
     /// Masks that were set by themselves.
-    set: Mutex<BTreeMap<String, Arc<Engine>>>,
+    set: BTreeMap<String, Arc<AnyMask>>,
 }
 
 impl TableMask {
-    /// The rules of a database's table, or those of the only table that there is.
-    pub(crate) fn new(
-        rules: &RuleSet,
-        names: Option<(&str, &str)>,
-        key: Arc<MaskKey>,
-    ) -> Result<TableMask> {
+    /// The rules of a table, by database and name, or those of the only table that there is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such table, [`Error::Invalid`] if none is named and there
+    /// is not one.
+    pub fn new(rules: &RuleSet, names: Option<(&str, &str)>) -> crate::Result<TableMask> {
         let mut tables = rules.databases.iter().flat_map(|(database, section)| {
             section.tables.iter().map(move |(table, columns)| (database, table, columns))
         });
@@ -50,32 +44,33 @@ impl TableMask {
             return Err(match names {
                 Some((database, table)) => {
                     let name = format!("{database}, {table}");
-                    Error::NotFound { what: "table in the rules", name }.into()
+                    Error::NotFound { what: "table in the rules", name }
                 }
-                None => Failure::argument("the rules have not one table; which one is it?"),
+                None => Error::invalid("the rules have not one table; which one is it?"),
             });
         };
         Ok(TableMask {
             name: names.map(|_| (database.clone(), table.clone())),
             rules: columns.clone(),
             unlisted: rules.unlisted_in(database),
-            key,
-            set: Mutex::default(),
+            set: BTreeMap::new(),
         })
     }
 
-    /// Gives a column a mask of its own.
-    pub(crate) fn set(&self, column: &str, mask: Arc<Engine>) {
-        let mut set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
-        set.insert(column.to_owned(), mask);
+    /// Gives a column a mask of its own, a host's for example.
+    pub fn set(&mut self, column: &str, mask: Arc<AnyMask>) {
+        self.set.insert(column.to_owned(), mask);
     }
 
-    /// A mask for each column; `None` for those that stay. Refuses with every reason at once.
-    fn bind(&self, schema: &SchemaRef) -> Result<Vec<Option<Arc<Engine>>>> {
-        let set = self.set.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    /// The masks for batches with this schema.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], with every reason at once: columns that no rule names (unless the rules
+    /// say `unlisted = "keep"`), rules without a column, masks that are not for a column's type.
+    pub fn bind(&self, schema: &Schema, key: &MaskKey) -> crate::Result<BoundTable> {
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         let mut problems = Vec::new();
-        for missing in self.rules.keys().chain(set.keys()) {
+        for missing in self.rules.keys().chain(self.set.keys()) {
             if !names.contains(&missing.as_str()) {
                 let remedy = did_you_mean(missing, names.iter().copied());
                 problems.push(self.refusal(
@@ -89,7 +84,7 @@ impl TableMask {
         let mut masks = Vec::with_capacity(names.len());
         for field in schema.fields() {
             let (name, data_type) = (field.name(), field.data_type());
-            if let Some(mask) = set.get(name) {
+            if let Some(mask) = self.set.get(name) {
                 if !stored_types(data_type).contains(&mask.value_type()) {
                     let what = format!("a mask on {:?} is not for {data_type}", mask.value_type());
                     let remedy = "a mask for its type";
@@ -106,7 +101,7 @@ impl TableMask {
                 {
                     masks.push(None);
                 }
-                (Some(rule), _) => match self.compile(name, rule, data_type) {
+                (Some(rule), _) => match self.compile(name, rule, data_type, key) {
                     Ok(mask) => masks.push(mask.map(Arc::new)),
                     Err(refusal) => problems.push(*refusal),
                 },
@@ -118,7 +113,11 @@ impl TableMask {
                 }
             }
         }
-        if problems.is_empty() { Ok(masks) } else { Err(Error::Refused(problems).into()) }
+        if problems.is_empty() {
+            Ok(BoundTable { fields: schema.fields().clone(), masks })
+        } else {
+            Err(Error::Refused(problems))
+        }
     }
 
     /// The mask that a rule asks for; none for a column of nulls alone.
@@ -127,7 +126,8 @@ impl TableMask {
         name: &str,
         rule: &ColumnRule,
         data_type: &DataType,
-    ) -> Result<Option<Engine>, Box<Refusal>> {
+        key: &MaskKey,
+    ) -> Result<Option<AnyMask>, Box<Refusal>> {
         let refusal = |code, what: String, remedy| Box::new(self.refusal(code, name, what, remedy));
         if *data_type == DataType::Null {
             return Ok(None);
@@ -151,11 +151,6 @@ impl TableMask {
                 "a mask for the whole value".to_owned(),
             ));
         }
-        if rule.subject.is_some() {
-            let what =
-                "a mask by subject looks at another column, which it does only in PostgreSQL";
-            return Err(refusal("mask_options", what.to_owned(), "leave subject out".to_owned()));
-        }
         if rule.mask == MaskName::Null {
             let what = "mask null is for columns of a snapshot: here every value gets another one";
             let remedy = "drop the column, or set it to null, in the data frame";
@@ -178,10 +173,10 @@ impl TableMask {
             options: rule.options.clone(),
             labels: EnumLabels::default(),
         };
-        let mask = Mask::compile(&spec, &self.key).map_err(|error| {
+        let mask = Mask::compile(&spec, key).map_err(|error| {
             refusal("mask_options", error.to_string(), "options that go with the type".to_owned())
         })?;
-        Ok(Some(Engine::Built(mask)))
+        Ok(Some(mask.into()))
     }
 
     fn refusal(
@@ -199,56 +194,72 @@ impl TableMask {
     }
 }
 
-/// Masks record batches as they are asked for, a column on each thread.
-pub(super) struct MaskedReader {
-    reader: RecordBatchStreamReader,
-    masks: Vec<Option<Arc<Engine>>>,
+/// A mask for each column of a schema.
+#[derive(Clone, Debug)]
+pub struct BoundTable {
+    fields: Fields,
+    /// `None` for those that stay.
+    masks: Vec<Option<Arc<AnyMask>>>,
 }
 
-impl MaskedReader {
-    pub(super) fn new(table: &TableMask, reader: RecordBatchStreamReader) -> Result<MaskedReader> {
-        let masks = table.bind(&reader.schema())?;
-        Ok(MaskedReader { reader, masks })
-    }
-
-    fn mask(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+impl BoundTable {
+    /// Masks a batch of the schema that this was bound to, a column on each of rayon's threads. Its arrays are checked
+    /// first, since they may have come from elsewhere.
+    ///
+    /// # Errors
+    /// With column and number of the value, if one has no masked value or is no value of its type.
+    pub fn mask(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let schema = batch.schema();
-        let columns = batch.columns().par_iter().zip(&self.masks).enumerate();
+        let same = |(one, other): (&FieldRef, &FieldRef)| {
+            (one.name(), one.data_type()) == (other.name(), other.data_type())
+        };
+        let fields = schema.fields();
+        if fields.len() != self.fields.len() || !fields.iter().zip(&self.fields).all(same) {
+            let what = "the batch has other columns than the masks were bound to";
+            return Err(Cause::Type(what.to_owned()).into());
+        }
+        let columns = batch.columns().par_iter().zip(&self.masks).zip(fields.par_iter());
         let columns: Vec<ArrayRef> = columns
-            .map(|(number, (column, mask))| {
-                let Some(mask) = mask else { return Ok(Arc::clone(column)) };
-                let named = |failure: Failure| {
-                    let name = schema.fields().get(number).map_or("", |field| field.name());
-                    failure.in_column(name)
-                };
-                column.to_data().validate_full().map_err(super::broken).map_err(named)?;
-                array::mask(mask, column).map_err(named)
+            .map(|((column, mask), field)| match mask {
+                None => Ok(Arc::clone(column)),
+                Some(mask) => {
+                    super::mask_array(mask, column).map_err(|error| error.in_column(field.name()))
+                }
             })
             .collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        RecordBatch::try_new_with_options(schema, columns, &options).map_err(super::broken)
+        RecordBatch::try_new_with_options(schema, columns, &options).map_err(MaskError::from)
     }
 }
 
-impl Iterator for MaskedReader {
+/// Masks record batches as they are asked for. After an error, the next batch may be asked for.
+#[derive(Debug)]
+pub struct MaskedReader<R> {
+    reader: R,
+    masks: BoundTable,
+}
+
+impl<R: RecordBatchReader> MaskedReader<R> {
+    /// What `reader` reads, masked.
+    ///
+    /// # Errors
+    /// As [`TableMask::bind`].
+    pub fn new(table: &TableMask, key: &MaskKey, reader: R) -> crate::Result<MaskedReader<R>> {
+        let masks = table.bind(&reader.schema(), key)?;
+        Ok(MaskedReader { reader, masks })
+    }
+}
+
+impl<R: RecordBatchReader> Iterator for MaskedReader<R> {
     type Item = std::result::Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // The stream's callbacks are C functions: nothing may unwind out of them.
-        let next = catch_unwind(AssertUnwindSafe(|| {
-            let batch = self.reader.next()?;
-            Some(batch.and_then(|batch| {
-                self.mask(&batch).map_err(|failure| ArrowError::ComputeError(failure.message()))
-            }))
-        }));
-        next.unwrap_or_else(|_| {
-            let what = "a defect of thinveil; please report this";
-            Some(Err(ArrowError::ComputeError(what.to_owned())))
-        })
+        let batch = self.reader.next()?;
+        Some(batch.and_then(|batch| self.masks.mask(&batch).map_err(ArrowError::from)))
     }
 }
 
-impl RecordBatchReader for MaskedReader {
+impl<R: RecordBatchReader> RecordBatchReader for MaskedReader<R> {
     fn schema(&self) -> SchemaRef {
         self.reader.schema()
     }
@@ -256,7 +267,8 @@ impl RecordBatchReader for MaskedReader {
 
 #[cfg(test)]
 mod tests {
-    use arrow_schema::{Field, Schema};
+    use arrow_array::StringArray;
+    use arrow_schema::Field;
 
     use super::*;
 
@@ -265,12 +277,28 @@ mod tests {
     fn mask_null_is_refused_with_what_to_do_instead() {
         let rules = "version = 1\n[databases.d.tables.\"s.t\"]\nname = \"null\"\n";
         let rules = RuleSet::from_toml(rules).unwrap();
-        let key = Arc::new(MaskKey::from_bytes([9; 32]));
-        let table = TableMask::new(&rules, None, key).unwrap();
-        let schema = Arc::new(Schema::new(vec![Field::new("name", DataType::Utf8, true)]));
-        let refusal = *table.compile("name", &table.rules["name"], &DataType::Utf8).err().unwrap();
-        assert_eq!(refusal.code, "mask_type_mismatch");
-        assert!(refusal.message.contains("mask null") && refusal.remedy.contains("data frame"));
-        assert!(table.bind(&schema).is_err());
+        let table = TableMask::new(&rules, None).unwrap();
+        let schema = Schema::new(vec![Field::new("name", DataType::Utf8, true)]);
+        let error = table.bind(&schema, &MaskKey::from_bytes([9; 32])).unwrap_err();
+        let Error::Refused(refusals) = error else { panic!("{error}") };
+        assert_eq!(refusals[0].code, "mask_type_mismatch");
+        assert!(refusals[0].message.contains("mask null"));
+        assert!(refusals[0].remedy.contains("data frame"));
+    }
+
+    /// Masks go by position: in a batch with other columns, they would leave what they are for.
+    #[test]
+    fn a_batch_of_another_schema_is_refused() {
+        let rules = "version = 1\n[databases.d.tables.\"s.t\"]\na = \"first_name\"\nb = \"keep\"\n";
+        let table = TableMask::new(&RuleSet::from_toml(rules).unwrap(), None).unwrap();
+        let column = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text])) };
+        let batch = |names: [&'static str; 2]| {
+            RecordBatch::try_from_iter([(names[0], column("Anna")), (names[1], column("Otto"))])
+        };
+        let batch = |names| batch(names).unwrap();
+        let masks = table.bind(&batch(["a", "b"]).schema(), &MaskKey::from_bytes([9; 32])).unwrap();
+        assert!(masks.mask(&batch(["a", "b"])).is_ok());
+        let error = masks.mask(&batch(["b", "a"])).unwrap_err();
+        assert!(matches!(error.cause, Cause::Type(_)), "{error}");
     }
 }

@@ -17,65 +17,70 @@ use arrow_array::{
 use arrow_buffer::{ArrowNativeType, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType};
 
+use super::error::{Cause, MaskError, Result};
+use super::scalar;
 use super::types::stored_types;
-use super::{broken, scalar};
-use crate::engine::Engine;
-use crate::failure::{Failure, Result};
+use crate::mask::AnyMask;
 
-/// An array of the same type and length, with masked values.
-pub(super) fn mask(engine: &Engine, array: &ArrayRef) -> Result<ArrayRef> {
+/// An array of the same type and length, with masked values. `array` is valid.
+pub(super) fn mask(with: &AnyMask, array: &ArrayRef) -> Result<ArrayRef> {
     let data_type = array.data_type();
     if *data_type == DataType::Null {
         return Ok(Arc::clone(array));
     }
-    if !stored_types(data_type).contains(&engine.value_type()) {
-        return Err(Failure::argument(format!(
-            "a mask on {:?} is not for an Arrow array of {data_type}",
-            engine.value_type()
-        )));
+    if !stored_types(data_type).contains(&with.value_type()) {
+        let on = with.value_type();
+        return Err(Cause::Type(format!(
+            "a mask on {on:?} is not for an Arrow array of {data_type}"
+        ))
+        .into());
     }
     Ok(match data_type {
-        DataType::Utf8 => Arc::new(bytes::<GenericStringType<i32>>(engine, array)?),
-        DataType::LargeUtf8 => Arc::new(bytes::<GenericStringType<i64>>(engine, array)?),
-        DataType::Binary => Arc::new(bytes::<GenericBinaryType<i32>>(engine, array)?),
-        DataType::LargeBinary => Arc::new(bytes::<GenericBinaryType<i64>>(engine, array)?),
+        DataType::Utf8 => Arc::new(bytes::<GenericStringType<i32>>(with, array)?),
+        DataType::LargeUtf8 => Arc::new(bytes::<GenericStringType<i64>>(with, array)?),
+        DataType::Binary => Arc::new(bytes::<GenericBinaryType<i32>>(with, array)?),
+        DataType::LargeBinary => Arc::new(bytes::<GenericBinaryType<i64>>(with, array)?),
         DataType::Utf8View => {
             let large: LargeStringArray = array.as_string_view().iter().collect();
-            let masked = bytes::<GenericStringType<i64>>(engine, &(Arc::new(large) as ArrayRef))?;
+            let masked = bytes::<GenericStringType<i64>>(with, &(Arc::new(large) as ArrayRef))?;
             Arc::new(masked.iter().collect::<StringViewArray>())
         }
         DataType::BinaryView => {
             let large: LargeBinaryArray = array.as_binary_view().iter().collect();
-            let masked = bytes::<GenericBinaryType<i64>>(engine, &(Arc::new(large) as ArrayRef))?;
+            let masked = bytes::<GenericBinaryType<i64>>(with, &(Arc::new(large) as ArrayRef))?;
             Arc::new(masked.iter().collect::<BinaryViewArray>())
         }
-        DataType::FixedSizeBinary(_) => Arc::new(fixed_bytes(engine, array)?),
-        DataType::Boolean => boolean(engine, array)?,
-        DataType::Dictionary(..) => dictionary(engine, array)?,
-        DataType::List(_) => list::<i32>(engine, array)?,
-        DataType::LargeList(_) => list::<i64>(engine, array)?,
-        _ => scalar::mask(engine, array)?,
+        DataType::FixedSizeBinary(_) => Arc::new(fixed_bytes(with, array)?),
+        DataType::Boolean => boolean(with, array)?,
+        DataType::Dictionary(..) => dictionary(with, array)?,
+        DataType::List(_) => list::<i32>(with, array)?,
+        DataType::LargeList(_) => list::<i64>(with, array)?,
+        _ => scalar::mask(with, array)?,
     })
 }
 
 /// Masks the values that are there. On an error, says which of the array's values it is about.
 pub(super) fn apply(
-    engine: &Engine,
+    with: &AnyMask,
     bytes: &mut [u8],
     places: &[Range<usize>],
     nulls: Option<&NullBuffer>,
-) -> Result {
-    engine.apply_all(bytes, places).map_err(|(number, failure)| {
+) -> Result<()> {
+    with.apply_all(bytes, places).map_err(|(number, error)| {
         let number = match nulls {
             Some(nulls) => nulls.valid_indices().nth(number).unwrap_or(number),
             None => number,
         };
-        failure.at_value(number)
+        let cause = match with {
+            AnyMask::Built(_) => Cause::Value(error),
+            AnyMask::Custom(_) => Cause::Custom(error),
+        };
+        MaskError::from(cause).at_value(number)
     })
 }
 
 /// Texts and byte strings. Offsets and nulls are the input's own.
-fn bytes<T: ByteArrayType>(engine: &Engine, array: &ArrayRef) -> Result<GenericByteArray<T>> {
+fn bytes<T: ByteArrayType>(with: &AnyMask, array: &ArrayRef) -> Result<GenericByteArray<T>> {
     let array = array.as_bytes::<T>();
     let (offsets, nulls) = (array.offsets(), array.nulls());
     let first = offsets.first().as_usize();
@@ -91,17 +96,18 @@ fn bytes<T: ByteArrayType>(engine: &Engine, array: &ArrayRef) -> Result<GenericB
             values.get_mut(place).unwrap_or_default().fill(0);
         }
     }
-    apply(engine, &mut values, &places, nulls)?;
+    apply(with, &mut values, &places, nulls)?;
     let offsets = if first == 0 {
         offsets.clone()
     } else {
         let start = offsets.first();
         OffsetBuffer::new(offsets.iter().map(|&offset| offset - start).collect())
     };
-    GenericByteArray::try_new(offsets, Buffer::from_vec(values), nulls.cloned()).map_err(broken)
+    GenericByteArray::try_new(offsets, Buffer::from_vec(values), nulls.cloned())
+        .map_err(MaskError::from)
 }
 
-fn fixed_bytes(engine: &Engine, array: &ArrayRef) -> Result<FixedSizeBinaryArray> {
+fn fixed_bytes(with: &AnyMask, array: &ArrayRef) -> Result<FixedSizeBinaryArray> {
     let array = array.as_fixed_size_binary();
     let width = usize::try_from(array.value_length()).unwrap_or_default();
     let mut values = Vec::with_capacity(width * array.len());
@@ -115,17 +121,17 @@ fn fixed_bytes(engine: &Engine, array: &ArrayRef) -> Result<FixedSizeBinaryArray
             values.resize(start + width, 0);
         }
     }
-    apply(engine, &mut values, &places, array.nulls())?;
+    apply(with, &mut values, &places, array.nulls())?;
     let nulls = array.nulls().cloned();
     FixedSizeBinaryArray::try_new(array.value_length(), Buffer::from_vec(values), nulls)
-        .map_err(broken)
+        .map_err(MaskError::from)
 }
 
-fn boolean(engine: &Engine, array: &ArrayRef) -> Result<ArrayRef> {
+fn boolean(with: &AnyMask, array: &ArrayRef) -> Result<ArrayRef> {
     let array = array.as_boolean();
     let mut values: Vec<u8> = array.iter().flatten().map(u8::from).collect();
     let places: Vec<_> = (0..values.len()).map(|at| at..at + 1).collect();
-    apply(engine, &mut values, &places, array.nulls())?;
+    apply(with, &mut values, &places, array.nulls())?;
     let mut masked = values.into_iter();
     let mut out = BooleanBuilder::with_capacity(array.len());
     for number in 0..array.len() {
@@ -135,25 +141,25 @@ fn boolean(engine: &Engine, array: &ArrayRef) -> Result<ArrayRef> {
     Ok(Arc::new(out.finish()))
 }
 
-fn list<O: OffsetSizeTrait>(engine: &Engine, array: &ArrayRef) -> Result<ArrayRef> {
+fn list<O: OffsetSizeTrait>(with: &AnyMask, array: &ArrayRef) -> Result<ArrayRef> {
     let (field, offsets, values, nulls) = array.as_list::<O>().clone().into_parts();
-    let masked = mask(engine, &values)?;
-    let list = GenericListArray::<O>::try_new(field, offsets, masked, nulls).map_err(broken)?;
+    let masked = mask(with, &values)?;
+    let list = GenericListArray::<O>::try_new(field, offsets, masked, nulls)?;
     Ok(Arc::new(list))
 }
 
 /// Each entry of a dictionary is masked once. Entries that come to be equal become one: some
 /// readers rely on that.
-fn dictionary(engine: &Engine, array: &ArrayRef) -> Result<ArrayRef> {
+fn dictionary(with: &AnyMask, array: &ArrayRef) -> Result<ArrayRef> {
     downcast_dictionary_array!(
         array => {
-            let masked = mask(engine, array.values())?;
+            let masked = mask(with, array.values())?;
             match distinct(&masked)? {
                 None => Ok(Arc::new(array.with_values(masked))),
                 Some((values, new)) => rekey(array, values, &new),
             }
         },
-        _ => Err(Failure::argument("not a dictionary")),
+        _ => Err(Cause::Type("not a dictionary".to_owned()).into()),
     )
 }
 
@@ -171,7 +177,7 @@ fn distinct(values: &ArrayRef) -> Result<Option<(ArrayRef, Vec<usize>)>> {
     if kept.len() == values.len() {
         return Ok(None);
     }
-    let kept = arrow_select::take::take(values, &UInt32Array::from(kept), None).map_err(broken)?;
+    let kept = arrow_select::take::take(values, &UInt32Array::from(kept), None)?;
     Ok(Some((kept, new)))
 }
 
@@ -204,7 +210,7 @@ fn rekey<K: ArrowDictionaryKeyType>(
     values: ArrayRef,
     new: &[usize],
 ) -> Result<ArrayRef> {
-    let too_many = || broken(ArrowError::DictionaryKeyOverflowError);
+    let too_many = || MaskError::from(ArrowError::DictionaryKeyOverflowError);
     let keys = array.keys();
     let turned = keys.iter().map(|key| match key {
         None => Ok(K::Native::default()),
@@ -215,6 +221,6 @@ fn rekey<K: ArrowDictionaryKeyType>(
     });
     let turned: ScalarBuffer<K::Native> = turned.collect::<Result<Vec<_>>>()?.into();
     let keys = arrow_array::PrimitiveArray::<K>::try_new(turned, keys.nulls().cloned());
-    let masked = DictionaryArray::try_new(keys.map_err(broken)?, values).map_err(broken)?;
+    let masked = DictionaryArray::try_new(keys?, values)?;
     Ok(Arc::new(masked))
 }

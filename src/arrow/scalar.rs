@@ -15,9 +15,8 @@ use arrow_schema::{DataType, TimeUnit};
 
 use super::array::apply;
 use super::decimal;
-use crate::engine::Engine;
-use crate::failure::{Failure, Result};
-use crate::status::TV_ERROR_VALUE;
+use super::error::{Cause, MaskError, Result};
+use crate::mask::AnyMask;
 
 /// 2000-01-01 in days since 1970-01-01.
 const EPOCH_DAYS: i64 = 10_957;
@@ -27,69 +26,65 @@ const DAY_MILLIS: i64 = 86_400_000;
 const EPOCH_MICROS: i64 = EPOCH_DAYS * DAY_MILLIS * 1000;
 
 /// Masks an array of numbers, dates or times.
-pub(super) fn mask(engine: &Engine, array: &ArrayRef) -> Result<ArrayRef> {
+pub(super) fn mask(with: &AnyMask, array: &ArrayRef) -> Result<ArrayRef> {
     use TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
     match array.data_type() {
         DataType::Int16 => {
-            number::<Int16Type, 2>(engine, array, i16::to_le_bytes, i16::from_le_bytes)
+            number::<Int16Type, 2>(with, array, i16::to_le_bytes, i16::from_le_bytes)
         }
         DataType::Int32 => {
-            number::<Int32Type, 4>(engine, array, i32::to_le_bytes, i32::from_le_bytes)
+            number::<Int32Type, 4>(with, array, i32::to_le_bytes, i32::from_le_bytes)
         }
         DataType::Int64 => {
-            number::<Int64Type, 8>(engine, array, i64::to_le_bytes, i64::from_le_bytes)
+            number::<Int64Type, 8>(with, array, i64::to_le_bytes, i64::from_le_bytes)
         }
         DataType::UInt32 => {
-            number::<UInt32Type, 4>(engine, array, u32::to_le_bytes, u32::from_le_bytes)
+            number::<UInt32Type, 4>(with, array, u32::to_le_bytes, u32::from_le_bytes)
         }
         DataType::UInt64 => {
-            number::<UInt64Type, 8>(engine, array, u64::to_le_bytes, u64::from_le_bytes)
+            number::<UInt64Type, 8>(with, array, u64::to_le_bytes, u64::from_le_bytes)
         }
         DataType::Float32 => {
-            number::<Float32Type, 4>(engine, array, f32::to_le_bytes, f32::from_le_bytes)
+            number::<Float32Type, 4>(with, array, f32::to_le_bytes, f32::from_le_bytes)
         }
         DataType::Float64 => {
-            number::<Float64Type, 8>(engine, array, f64::to_le_bytes, f64::from_le_bytes)
+            number::<Float64Type, 8>(with, array, f64::to_le_bytes, f64::from_le_bytes)
         }
         DataType::Date32 => each::<Date32Type, 4>(
-            engine,
+            with,
             array,
             |days| days_bytes(i64::from(days) - EPOCH_DAYS),
             |bytes| narrow(i64::from(i32::from_le_bytes(bytes)) + EPOCH_DAYS),
         ),
         DataType::Date64 => each::<Date64Type, 4>(
-            engine,
+            with,
             array,
             |millis| days_bytes(millis.div_euclid(DAY_MILLIS) - EPOCH_DAYS),
             |bytes| Ok((i64::from(i32::from_le_bytes(bytes)) + EPOCH_DAYS) * DAY_MILLIS),
         ),
         DataType::Time32(Second) => {
-            time::<Time32SecondType>(engine, array, 0, Unit::Longer(1_000_000))
+            time::<Time32SecondType>(with, array, 0, Unit::Longer(1_000_000))
         }
-        DataType::Time32(_) => time::<Time32MillisecondType>(engine, array, 0, Unit::Longer(1000)),
-        DataType::Time64(Nanosecond) => {
-            time::<Time64NanosecondType>(engine, array, 0, Unit::Shorter)
-        }
-        DataType::Time64(_) => time::<Time64MicrosecondType>(engine, array, 0, Unit::Longer(1)),
+        DataType::Time32(_) => time::<Time32MillisecondType>(with, array, 0, Unit::Longer(1000)),
+        DataType::Time64(Nanosecond) => time::<Time64NanosecondType>(with, array, 0, Unit::Shorter),
+        DataType::Time64(_) => time::<Time64MicrosecondType>(with, array, 0, Unit::Longer(1)),
         DataType::Timestamp(unit, _) => match unit {
             Second => {
-                time::<TimestampSecondType>(engine, array, EPOCH_MICROS, Unit::Longer(1_000_000))
+                time::<TimestampSecondType>(with, array, EPOCH_MICROS, Unit::Longer(1_000_000))
             }
             Millisecond => {
-                time::<TimestampMillisecondType>(engine, array, EPOCH_MICROS, Unit::Longer(1000))
+                time::<TimestampMillisecondType>(with, array, EPOCH_MICROS, Unit::Longer(1000))
             }
             Microsecond => {
-                time::<TimestampMicrosecondType>(engine, array, EPOCH_MICROS, Unit::Longer(1))
+                time::<TimestampMicrosecondType>(with, array, EPOCH_MICROS, Unit::Longer(1))
             }
-            Nanosecond => {
-                time::<TimestampNanosecondType>(engine, array, EPOCH_MICROS, Unit::Shorter)
-            }
+            Nanosecond => time::<TimestampNanosecondType>(with, array, EPOCH_MICROS, Unit::Shorter),
         },
         DataType::Decimal128(_, scale) => {
             let scale = u32::try_from(*scale).unwrap_or_default();
-            decimals(engine, array.as_primitive::<Decimal128Type>(), scale)
+            decimals(with, array.as_primitive::<Decimal128Type>(), scale)
         }
-        other => Err(Failure::argument(format!("no mask is for an Arrow array of {other}"))),
+        other => Err(Cause::Type(format!("no mask is for an Arrow array of {other}")).into()),
     }
 }
 
@@ -102,8 +97,8 @@ enum Unit {
     Shorter,
 }
 
-fn out_of_range() -> Failure {
-    Failure::new(TV_ERROR_VALUE, "a date or time is out of range")
+fn out_of_range() -> MaskError {
+    MaskError::value("a date or time is out of range")
 }
 
 fn narrow(number: i64) -> Result<i32> {
@@ -117,13 +112,13 @@ fn days_bytes(days: i64) -> Result<[u8; 4]> {
 }
 
 /// Times of day and timestamps, `epoch` microseconds away from PostgreSQL's.
-fn time<T>(engine: &Engine, array: &ArrayRef, epoch: i64, unit: Unit) -> Result<ArrayRef>
+fn time<T>(with: &AnyMask, array: &ArrayRef, epoch: i64, unit: Unit) -> Result<ArrayRef>
 where
     T: ArrowPrimitiveType,
     T::Native: Into<i64> + TryFrom<i64>,
 {
     each::<T, 8>(
-        engine,
+        with,
         array,
         |native| {
             let native: i64 = native.into();
@@ -147,17 +142,17 @@ where
 
 /// Numbers that Arrow and PostgreSQL write alike.
 fn number<T: ArrowPrimitiveType, const W: usize>(
-    engine: &Engine,
+    with: &AnyMask,
     array: &ArrayRef,
     store: impl Fn(T::Native) -> [u8; W],
     load: impl Fn([u8; W]) -> T::Native,
 ) -> Result<ArrayRef> {
-    each::<T, W>(engine, array, |native| Ok(store(native)), |bytes| Ok(load(bytes)))
+    each::<T, W>(with, array, |native| Ok(store(native)), |bytes| Ok(load(bytes)))
 }
 
 /// Values that are `W` bytes wide when they are stored.
 fn each<T: ArrowPrimitiveType, const W: usize>(
-    engine: &Engine,
+    with: &AnyMask,
     array: &ArrayRef,
     store: impl Fn(T::Native) -> Result<[u8; W]>,
     load: impl Fn([u8; W]) -> Result<T::Native>,
@@ -167,12 +162,12 @@ fn each<T: ArrowPrimitiveType, const W: usize>(
     let mut places = Vec::with_capacity(array.len());
     for (number, &native) in array.values().iter().enumerate() {
         if array.is_valid(number) {
-            let stored = store(native).map_err(|failure| failure.at_value(number))?;
+            let stored = store(native).map_err(|error| error.at_value(number))?;
             places.push(bytes.len()..bytes.len() + W);
             bytes.extend_from_slice(&stored);
         }
     }
-    apply(engine, &mut bytes, &places, array.nulls())?;
+    apply(with, &mut bytes, &places, array.nulls())?;
     let (masked, _) = bytes.as_chunks::<W>();
     let mut masked = masked.iter();
     rebuild(array, |_| masked.next().map_or(Ok(T::Native::default()), |bytes| load(*bytes)))
@@ -180,7 +175,7 @@ fn each<T: ArrowPrimitiveType, const W: usize>(
 
 /// `numeric`s: of different lengths when they are stored.
 fn decimals(
-    engine: &Engine,
+    with: &AnyMask,
     array: &PrimitiveArray<Decimal128Type>,
     scale: u32,
 ) -> Result<ArrayRef> {
@@ -193,14 +188,14 @@ fn decimals(
             places.push(start..bytes.len());
         }
     }
-    apply(engine, &mut bytes, &places, array.nulls())?;
+    apply(with, &mut bytes, &places, array.nulls())?;
     let mut places = places.into_iter();
     let precision = array.precision();
     rebuild(array, |_| {
         let value = places.next().and_then(|place| bytes.get(place)).unwrap_or_default();
         let number = decimal::load(value, scale)
             .filter(|number| number.unsigned_abs() < 10u128.pow(precision.into()));
-        number.ok_or_else(|| Failure::new(TV_ERROR_VALUE, "a masked decimal exceeds its precision"))
+        number.ok_or_else(|| MaskError::value("a masked decimal exceeds its precision"))
     })
 }
 
@@ -211,7 +206,7 @@ fn rebuild<T: ArrowPrimitiveType>(
 ) -> Result<ArrayRef> {
     let values = (0..array.len()).map(|number| {
         if array.is_valid(number) {
-            next(number).map_err(|failure| failure.at_value(number))
+            next(number).map_err(|error| error.at_value(number))
         } else {
             Ok(T::Native::default())
         }

@@ -1,5 +1,8 @@
 use std::sync::Arc;
 
+use crate::datum::{EnumLabels, ValueType};
+use crate::mask::{AnyMask, CustomMask, DatumError, Mask, MaskKey, MaskSpec};
+use crate::rules::MaskName;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Int8Type, Int32Type, Int64Type, TimestampNanosecondType,
@@ -10,15 +13,10 @@ use arrow_array::{
     LargeStringArray, ListArray, PrimitiveArray, StringArray, StringViewArray,
 };
 use serde_json::json;
-use thinveil::datum::{EnumLabels, ValueType};
-use thinveil::mask::{CustomMask, DatumError, Mask, MaskKey, MaskSpec};
-use thinveil::rules::MaskName;
 
-use super::array::mask;
-use crate::engine::Engine;
-use crate::status::TV_ERROR_CUSTOM_MASK;
+use super::{Cause, mask_array as mask};
 
-fn engine(name: MaskName, value_type: ValueType, options: serde_json::Value) -> Engine {
+fn engine(name: MaskName, value_type: ValueType, options: serde_json::Value) -> AnyMask {
     let spec = MaskSpec {
         mask: name,
         domain: "test".into(),
@@ -27,21 +25,21 @@ fn engine(name: MaskName, value_type: ValueType, options: serde_json::Value) -> 
         options: serde_json::from_value(options).unwrap(),
         labels: EnumLabels::default(),
     };
-    Engine::Built(Mask::compile(&spec, &MaskKey::from_bytes([9; 32])).unwrap())
+    AnyMask::Built(Mask::compile(&spec, &MaskKey::from_bytes([9; 32])).unwrap())
 }
 
-fn first_names() -> Engine {
+fn first_names() -> AnyMask {
     engine(MaskName::FirstName, ValueType::Text, json!({}))
 }
 
 /// What the page rewriter would make of one stored value.
-fn stored(engine: &Engine, value: &[u8]) -> Vec<u8> {
+fn stored(engine: &AnyMask, value: &[u8]) -> Vec<u8> {
     let mut bytes = value.to_vec();
     engine.apply(&mut bytes).unwrap();
     bytes
 }
 
-fn masked(engine: &Engine, array: impl Array + 'static) -> ArrayRef {
+fn masked(engine: &AnyMask, array: impl Array + 'static) -> ArrayRef {
     let array: ArrayRef = Arc::new(array);
     let masked = mask(engine, &array).unwrap();
     assert_eq!((masked.len(), masked.data_type()), (array.len(), array.data_type()));
@@ -155,9 +153,9 @@ fn an_error_names_the_value_it_is_about() {
         b"odd" => Err(DatumError("too odd")),
         value => Ok(value.to_vec()),
     });
-    let fussy = Engine::Custom(fussy.unwrap());
+    let fussy = AnyMask::Custom(fussy.unwrap());
     let texts = StringArray::from(vec![None, Some("even"), None, Some("odd")]);
     let failure = mask(&fussy, &(Arc::new(texts) as ArrayRef)).unwrap_err();
-    assert_eq!(failure.message(), "value 3: too odd");
-    assert_eq!(failure.status, TV_ERROR_CUSTOM_MASK);
+    assert_eq!(failure.to_string(), "value 3: too odd");
+    assert!(matches!(failure.cause, Cause::Custom(_)));
 }
