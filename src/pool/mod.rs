@@ -59,7 +59,10 @@ pub use recover::Recovery;
 pub use retention::{GcItem, GcPolicy, GcReport};
 pub use snapshot::{Destroyed, Snapshot};
 pub(crate) use staging::Staging;
-pub use thin_clone::{CloneRequest, CloneState, CloneView, Created, PortRange, ThinClone};
+pub use thin_clone::{
+    Change, CloneDiff, CloneRequest, CloneState, CloneView, Created, FilesDiff, PortRange,
+    RelationDiff, ThinClone,
+};
 pub use tree::{Branch, Twig};
 
 /// The format of a pool directory.

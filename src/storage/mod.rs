@@ -325,4 +325,17 @@ pub trait Driver: Send + Sync + fmt::Debug {
     fn usage(&self, volume: &Path) -> Result<Usage> {
         usage::extents(volume)
     }
+
+    /// Of [`Driver::usage`]'s own bytes, those of one file of the volume; `None` where nobody can
+    /// tell.
+    fn own_bytes(&self, volume: &Path, file: &Path) -> Result<Option<u64>> {
+        let path = volume.join(file);
+        Ok(Some(usage::of_file(&path).map_err(Error::io("look at", path))?.own_bytes))
+    }
+
+    /// True if a file of a volume is, block for block, the one of the volume that it is a clone of;
+    /// false where it is not, or nobody can tell without reading both.
+    fn is_shared(&self, volume: &Path, of: &Path, file: &Path) -> bool {
+        usage::same_blocks(&volume.join(file), &of.join(file)).unwrap_or(false)
+    }
 }

@@ -7,10 +7,10 @@
 //! so: a clone comes to own the tables it reads. It still starts empty, in milliseconds.
 
 use std::ffi::{CString, OsStr, OsString};
-use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
 
 use rustix::mount::{MountFlags, mount};
 
@@ -128,6 +128,22 @@ impl Driver for Overlay {
             read_layers(&side)?.iter().map(|layer| allocated(layer)).sum::<Result<u64>>()?
         };
         Ok(Usage { own_bytes, shared_bytes: total.saturating_sub(own_bytes) })
+    }
+
+    fn own_bytes(&self, volume: &Path, file: &Path) -> Result<Option<u64>> {
+        let side = side(volume);
+        let path = if side.exists() { side.join("upper").join(file) } else { volume.join(file) };
+        match path.symlink_metadata() {
+            Ok(meta) => Ok(Some(meta.blocks() * 512)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(0)),
+            Err(error) => Err(Error::io("look at", path)(error)),
+        }
+    }
+
+    /// A written file is copied whole.
+    fn is_shared(&self, volume: &Path, _of: &Path, file: &Path) -> bool {
+        let side = side(volume);
+        side.exists() && !side.join("upper").join(file).exists()
     }
 }
 

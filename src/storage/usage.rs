@@ -1,9 +1,10 @@
 //! Bytes that a tree holds, and which of them others hold too.
 
+use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use fiemap::{Fiemap, FiemapExtentFlags};
+use fiemap::{Fiemap, FiemapExtentFlags, FiemapFlags};
 use rayon::prelude::*;
 use walkdir::WalkDir;
 
@@ -51,7 +52,8 @@ fn files(tree: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn of_file(path: &Path) -> std::io::Result<Usage> {
+/// Bytes of one file.
+pub(super) fn of_file(path: &Path) -> std::io::Result<Usage> {
     let meta = path.symlink_metadata()?;
     let allocated = meta.blocks() * 512;
     if allocated == 0 {
@@ -69,4 +71,26 @@ fn of_file(path: &Path) -> std::io::Result<Usage> {
         }
     }
     Ok(usage)
+}
+
+/// True if both files, of one file system, are made of the very same blocks. What is in memory only is
+/// written first.
+pub(super) fn same_blocks(one: &Path, other: &Path) -> std::io::Result<bool> {
+    let extents = |path: &Path| {
+        let map = Fiemap::with_flags(File::open(path)?, FiemapFlags::SYNC);
+        map.map(|extent| {
+            let extent = extent?;
+            // Where a block is not known, or not the bytes themselves, places say nothing.
+            let unclear = FiemapExtentFlags::UNKNOWN
+                | FiemapExtentFlags::NOT_ALIGNED
+                | FiemapExtentFlags::ENCODED;
+            if extent.fe_flags.intersects(unclear) {
+                return Err(std::io::ErrorKind::Unsupported.into());
+            }
+            let is_unwritten = extent.fe_flags.contains(FiemapExtentFlags::UNWRITTEN);
+            Ok((extent.fe_logical, extent.fe_physical, extent.fe_length, is_unwritten))
+        })
+        .collect::<std::io::Result<Vec<_>>>()
+    };
+    Ok(extents(one)? == extents(other)? && one.metadata()?.len() == other.metadata()?.len())
 }

@@ -158,6 +158,14 @@ impl Driver for Zfs {
         let space = kernel()?.space(&dataset).map_err(Error::io("look at", volume))?;
         Ok(Usage { own_bytes: space.own, shared_bytes: space.referenced.saturating_sub(space.own) })
     }
+
+    fn own_bytes(&self, volume: &Path, file: &Path) -> Result<Option<u64>> {
+        if Record::of(volume)?.is_some() {
+            return Ok(None);
+        }
+        let path = volume.join(file);
+        Ok(Some(super::usage::of_file(&path).map_err(Error::io("look at", path))?.own_bytes))
+    }
 }
 
 impl Zfs {

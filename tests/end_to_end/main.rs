@@ -16,6 +16,7 @@ mod conditions;
 mod confinement;
 mod context;
 mod dependencies;
+mod differences;
 mod drivers;
 mod encodings;
 mod evidence;

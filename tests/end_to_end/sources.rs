@@ -179,6 +179,10 @@ fn tablespaces_are_carried_and_every_clone_has_its_own() {
     assert!(places.iter().all(|place| Path::new(place).starts_with(pool.dir())), "{places:?}");
     one.exec("postgres", "DELETE FROM people; CHECKPOINT");
     assert_eq!(two.value("postgres", "SELECT count(*) FROM people"), "3000");
+    let diff = pool.json(&["clone", "diff", &one.id]);
+    let names: Vec<_> =
+        diff["relations"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    assert!(names.contains(&&"postgres.public.people".into()), "{names:?}");
     let third = pool.clone_of(&snapshot.id, &[]);
     assert_eq!(third.value("postgres", "SELECT count(*) FROM people"), "3000");
 }

@@ -171,6 +171,14 @@ fn clones_are_apart(trial: &Trial<'_>, snapshot: &Path) {
     } else {
         assert!(usage.own_bytes + usage.shared_bytes > 1_500_000, "{usage:?}");
     }
+    let (changed, kept) = (Path::new("data/base/1/7"), Path::new("data/base/1/9"));
+    assert!(!trial.driver.is_shared(&clone, snapshot, changed));
+    // No driver says of a file that was written that it is shared; some can't tell of others.
+    let own = |file| trial.driver.own_bytes(&clone, file).unwrap();
+    if trial.driver.is_shared(&clone, snapshot, kept) {
+        assert_eq!(own(kept), Some(0));
+    }
+    assert_ne!(own(changed), Some(0));
     // What is there already stays as it is.
     assert!(trial.clone_volume(snapshot, &clone).is_err());
     assert_eq!(fs::read(clone.join("data/base/1/7")).unwrap(), b"changed");

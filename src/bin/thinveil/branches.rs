@@ -1,11 +1,12 @@
-//! Snapshots of clones, and the tree of all of them.
+//! Snapshots of clones, the tree of all of them, and what a clone has changed.
 
-use thinveil::pool::{Branch, Pool, SnapshotOptions};
+use indicatif::HumanBytes;
+use thinveil::pool::{Branch, CloneDiff, FilesDiff, Pool, RelationDiff, SnapshotOptions};
 
 use crate::args::KeyArguments;
 use crate::commands::{Context, Result};
 use crate::input::read_key_if_given;
-use crate::output::{snapshot_text, word};
+use crate::output::{snapshot_text, table, word};
 
 impl Context<'_> {
     pub(crate) fn snapshot_of_clone(
@@ -21,12 +22,40 @@ impl Context<'_> {
         self.output.result(manifest, || snapshot_text(manifest))
     }
 
+    pub(crate) fn clone_diff(&self, id: &str) -> Result<()> {
+        let diff = self.read("clone diff", id, |pool| pool.find_clone(id)?.diff(&self.cancel))?;
+        self.output.result(&diff, || diff_text(&diff))
+    }
+
     pub(crate) fn snapshot_log(&self) -> Result<()> {
         let tree = self.read("snapshot log", "", Pool::tree)?;
         self.output.result(&tree, || match tree.as_slice() {
             [] => "no snapshots".to_owned(),
             tree => tree.iter().map(text).collect(),
         })
+    }
+}
+
+/// What differs, the most of it first.
+fn diff_text(diff: &CloneDiff) -> String {
+    let own = |files: &FilesDiff| match files.own_bytes {
+        Some(bytes) => HumanBytes(bytes).to_string(),
+        None => "not known".to_owned(),
+    };
+    let changed = |files: &FilesDiff| HumanBytes(files.changed_bytes).to_string();
+    let relation = |relation: &RelationDiff| {
+        let files = &relation.files;
+        [relation.name.clone(), word(&relation.change), changed(files), own(files)]
+    };
+    let mut rows: Vec<_> = diff.relations.iter().map(relation).collect();
+    let others = &diff.others;
+    if others.files > 0 {
+        let name = format!("{} files that are no relation's", others.files);
+        rows.push([name, String::new(), changed(others), own(others)]);
+    }
+    match rows.as_slice() {
+        [] => "nothing differs".to_owned(),
+        _ => table(["RELATION", "", "DIFFERENT", "OWN"], rows),
     }
 }
 

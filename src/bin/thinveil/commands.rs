@@ -341,6 +341,7 @@ impl Context<'_> {
             CloneVerb::Show { id } => {
                 show(&self.read("clone show", &id, |pool| pool.find_clone(&id))?)
             }
+            CloneVerb::Diff { id } => self.clone_diff(&id),
             CloneVerb::Start { id } => {
                 show(&self.find("clone start", &id, self.open_for_servers()?)?.start()?)
             }

@@ -5,6 +5,7 @@ mod crashes;
 mod disk_faults;
 mod failpoints;
 mod lifecycle;
+mod names;
 mod random_runs;
 mod recorded_disk;
 mod requests;

@@ -3,6 +3,7 @@
 mod branch;
 mod config;
 mod create;
+mod diff;
 mod lifecycle;
 mod port;
 mod request;
@@ -26,6 +27,7 @@ use crate::failpoint::Failpoint;
 use crate::ids::PgMajor;
 use crate::storage::{Driver, Usage};
 
+pub use diff::{Change, CloneDiff, FilesDiff, RelationDiff};
 pub use request::{CloneRequest, PortRange};
 pub use view::{CloneState, CloneView};
 

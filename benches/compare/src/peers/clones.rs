@@ -81,7 +81,8 @@ fn thinveil(bench: &Bench<'_>, driver: &str, counts: &[u64]) -> Result<Vec<Resul
         }
     });
     let times = times.collect();
-    thinveil.json(&["snapshot", "destroy", &snapshot.id], None)?;
+    // With clones that are left where something failed.
+    thinveil.json(&["snapshot", "destroy", "--cascade", &snapshot.id], None)?;
     remove(&pool)?;
     Ok(times)
 }

@@ -61,6 +61,14 @@ pub(crate) enum CloneVerb {
         /// Id or name.
         id: String,
     },
+    /// Tell which relations of a clone differ from its snapshot, and by how many bytes.
+    #[command(
+        after_help = "Example:\n  thinveil --pool /srv/pool clone diff alice\n\nFiles are compared. A running clone has written what it changed before its last CHECKPOINT.\nHint bits count as well: whoever reads a row first may change its page."
+    )]
+    Diff {
+        /// Id or name.
+        id: String,
+    },
     /// Start a stopped clone.
     #[command(after_help = "Example:\n  thinveil --pool /srv/pool clone start alice")]
     Start {
