@@ -43,6 +43,7 @@ fn conforms(sandbox: &Sandbox, place: &Path, driver: &str, thin: bool) {
             // ZFS tells of bytes as they lie on disk, compressed.
             let least = if driver == "zfs" { whole / 8 } else { whole / 3 };
             assert!(shared > least, "{shared} of {whole} bytes are shared");
+            assert!(own < 2_000_000 || driver == "overlay", "an idle clone owns {own} bytes");
         } else {
             assert!(own > whole / 2, "{own} of {whole} bytes are the clone's own");
             assert_eq!(shared, 0);

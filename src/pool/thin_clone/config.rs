@@ -72,6 +72,12 @@ fn settings(clone: &ThinClone, manifest: &Manifest, run: &Path) -> Result<String
     for (name, value) in settings {
         line(&mut text, name, value)?;
     }
+    if clone.pool.driver().capabilities().shares_blocks {
+        text.push_str(
+            "\n# A segment of WAL takes the room that is written: a clone is to be small.\n",
+        );
+        line(&mut text, "wal_init_zero", "off")?;
+    }
     if !record.settings.is_empty() {
         text.push_str("\n# As asked for.\n");
         for (name, value) in &record.settings {

@@ -248,7 +248,10 @@ pub(super) fn session<'a>(
     volume: &'a Path,
 ) -> SingleUser<'a> {
     let prepared = config::prepared_transactions(data_dir);
-    let settings = vec![("max_prepared_transactions".to_owned(), prepared.to_string())];
+    let settings = vec![
+        ("max_prepared_transactions".to_owned(), prepared.to_string()),
+        ("wal_init_zero".to_owned(), "off".to_owned()),
+    ];
     SingleUser { binaries, data_dir, volume, settings }
 }
 
