@@ -2,13 +2,17 @@
 //! which are of fixed length and never null.
 
 use std::collections::HashMap;
+use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::page::{BLCKSZ, PageHeader, TupleHeader, line_pointers};
+use crate::storage::open_beneath;
 
 /// `RELMAPPER_FILEMAGIC`; `utils/cache/relmapper.c`.
 const RELMAPPER_FILEMAGIC: u32 = 0x0059_2717;
+/// What a relation's first file holds at most.
+const SEGMENT: u64 = 1 << 30;
 /// `NAMEDATALEN`.
 pub(super) const NAMEDATALEN: usize = 64;
 
@@ -34,13 +38,21 @@ impl Row<'_> {
     }
 }
 
-/// Shows every row version of a table's main fork, dead ones too, in the order of the file. What
-/// can't be read here PostgreSQL itself will complain about.
-pub(super) fn for_each_row(path: &Path, mut see: impl FnMut(&Row<'_>)) -> Result<()> {
-    let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
-    for block in bytes.as_chunks::<BLCKSZ>().0 {
-        let Ok(Some(header)) = PageHeader::read(block) else { continue };
-        for line_pointer in line_pointers(block, &header).map_while(Result::ok) {
+/// Shows every row version of a file of `root` that is the main fork of a table of less than a
+/// gigabyte, dead ones too, in the order of the file. What can't be read here PostgreSQL itself will
+/// complain about.
+pub(super) fn for_each_row(root: &Path, file: &Path, mut see: impl FnMut(&Row<'_>)) -> Result<()> {
+    let failed = || Error::io("read", root.join(file));
+    let mut source = BufReader::new(open_beneath(root, file).map_err(failed())?.take(SEGMENT));
+    let mut block = [0; BLCKSZ];
+    loop {
+        match source.read_exact(&mut block) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(failed()(error)),
+        }
+        let Ok(Some(header)) = PageHeader::read(&block) else { continue };
+        for line_pointer in line_pointers(&block, &header).map_while(Result::ok) {
             let tuple = block.get(line_pointer.offset..line_pointer.offset + line_pointer.len);
             let tuple = tuple.unwrap_or_default();
             let Ok(header) = TupleHeader::read(tuple) else { continue };
@@ -48,15 +60,25 @@ pub(super) fn for_each_row(path: &Path, mut see: impl FnMut(&Row<'_>)) -> Result
             see(&Row { attributes, is_live: TupleHeader::deleter(tuple).is_none() });
         }
     }
-    Ok(())
 }
 
-/// `pg_filenode.map` of a directory: the files of relations whose `pg_class.relfilenode` is 0, by
-/// their oids.
-pub(super) fn relation_map(directory: &Path) -> Result<HashMap<u32, u32>> {
-    let path = directory.join("pg_filenode.map");
-    let bytes = std::fs::read(&path).map_err(Error::io("read", &path))?;
-    parse(&bytes).ok_or_else(|| Error::invalid(format!("{}: not a relation map", path.display())))
+/// `pg_filenode.map` of a directory of `root`: the files of relations whose `pg_class.relfilenode` is
+/// 0, by their oids. `None` if it has none.
+pub(super) fn relation_map(root: &Path, directory: &Path) -> Result<Option<HashMap<u32, u32>>> {
+    /// `sizeof(RelMapFile)`, and more than it will ever be.
+    const MOST: u64 = 64 << 10;
+    let file = directory.join("pg_filenode.map");
+    let failed = || Error::io("read", root.join(&file));
+    let source = match open_beneath(root, &file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(failed())?,
+    };
+    let mut bytes = Vec::new();
+    source.take(MOST).read_to_end(&mut bytes).map_err(failed())?;
+    let map = parse(&bytes).ok_or_else(|| {
+        Error::invalid(format!("{}: not a relation map", root.join(&file).display()))
+    })?;
+    Ok(Some(map))
 }
 
 fn parse(map: &[u8]) -> Option<HashMap<u32, u32>> {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::leading::{NAMEDATALEN, for_each_row, relation_map};
@@ -30,8 +31,11 @@ struct Class {
     is_live: bool,
 }
 
-/// The directory of a database in one of the tablespaces, relative to the data directory.
+/// The directory of a database in one of the tablespaces.
 struct Home {
+    /// Relative to the volume.
+    place: PathBuf,
+    /// Relative to the data directory, as PostgreSQL has it.
     path: PathBuf,
     database: u32,
     /// `PG_15_202209061`.
@@ -39,19 +43,19 @@ struct Home {
 }
 
 impl RelationNames {
-    /// Reads the catalogs of every database.
-    pub fn read(pgdata: &Path, major: PgMajor) -> Result<RelationNames> {
-        let global = pgdata.join("global");
-        let mapped = relation_map(&global)?;
+    /// Reads the catalogs of every database of a volume. Nothing of it leads out of it.
+    pub fn read(volume: &Path, major: PgMajor) -> Result<RelationNames> {
+        let global = Path::new("data/global");
+        let mapped = relation_map(volume, global)?.unwrap_or_default();
         let databases = match mapped.get(&PG_DATABASE) {
-            Some(number) => names(&global.join(number.to_string()))?,
+            Some(number) => names(volume, &global.join(number.to_string()))?,
             None => HashMap::new(),
         };
         let mut found = RelationNames::default();
-        for home in homes(pgdata, major)? {
+        for home in homes(volume, major)? {
             let name = databases.get(&home.database);
             let name = name.cloned().unwrap_or_else(|| home.database.to_string());
-            found.enter(pgdata, &home, &name, &mapped)?;
+            found.enter(volume, &home, &name, &mapped)?;
         }
         Ok(found)
     }
@@ -64,21 +68,17 @@ impl RelationNames {
 
     fn enter(
         &mut self,
-        pgdata: &Path,
+        volume: &Path,
         home: &Home,
         database: &str,
         shared: &HashMap<u32, u32>,
     ) -> Result<()> {
-        let directory = pgdata.join(&home.path);
         // Only where `pg_class` is: a tablespace may have some of a database's tables alone.
-        if !directory.join("pg_filenode.map").exists() {
-            return Ok(());
-        }
-        let map = relation_map(&directory)?;
+        let Some(map) = relation_map(volume, &home.place)? else { return Ok(()) };
         let Some(number) = map.get(&PG_CLASS) else { return Ok(()) };
-        let classes = classes(&directory.join(number.to_string()))?;
+        let classes = classes(volume, &home.place.join(number.to_string()))?;
         let schemas = match classes.get(&PG_NAMESPACE) {
-            Some(class) => names(&directory.join(class.relfilenode.to_string()))?,
+            Some(class) => names(volume, &home.place.join(class.relfilenode.to_string()))?,
             None => HashMap::new(),
         };
         let named = |class: &Class| match schemas.get(&class.relnamespace) {
@@ -122,9 +122,9 @@ impl RelationNames {
 }
 
 /// The names in a catalog whose rows begin with an oid and a name: each one's latest.
-fn names(path: &Path) -> Result<HashMap<u32, String>> {
+fn names(volume: &Path, file: &Path) -> Result<HashMap<u32, String>> {
     let mut names = HashMap::new();
-    for_each_row(path, |row| {
+    for_each_row(volume, file, |row| {
         if row.is_live || !names.contains_key(&row.oid(0)) {
             names.insert(row.oid(0), row.name(4));
         }
@@ -133,12 +133,12 @@ fn names(path: &Path) -> Result<HashMap<u32, String>> {
 }
 
 /// `pg_class` by oid.
-fn classes(path: &Path) -> Result<HashMap<u32, Class>> {
+fn classes(volume: &Path, file: &Path) -> Result<HashMap<u32, Class>> {
     // `relname` and then `relnamespace`, `reltype`, `reloftype`, `relowner`, `relam`,
     // `relfilenode`, `reltablespace`.
     const BEHIND_NAME: usize = 4 + NAMEDATALEN;
     let mut classes = HashMap::new();
-    for_each_row(path, |row| {
+    for_each_row(volume, file, |row| {
         let oid = row.oid(0);
         if row.is_live || !classes.contains_key(&oid) {
             let class = Class {
@@ -156,34 +156,42 @@ fn classes(path: &Path) -> Result<HashMap<u32, Class>> {
 }
 
 /// The directories of all databases.
-fn homes(pgdata: &Path, major: PgMajor) -> Result<Vec<Home>> {
-    let tablespaces = subdirectories(&pgdata.join("pg_tblspc"))?;
-    let mut versions = Vec::new();
-    for tablespace in tablespaces {
-        let directory = Path::new("pg_tblspc").join(tablespace);
-        let of_major = subdirectories(&pgdata.join(&directory))?.into_iter();
-        let of_major = of_major.filter(|name| name.starts_with(&format!("PG_{major}_")));
-        versions.extend(of_major.map(|version| (directory.join(&version), version)));
+fn homes(volume: &Path, major: PgMajor) -> Result<Vec<Home>> {
+    let mut parents = vec![(PathBuf::from("data/base"), PathBuf::from("base"))];
+    let mut version = None;
+    let spaces = Path::new("tablespaces");
+    for space in subdirectories(&volume.join(spaces))? {
+        for name in subdirectories(&volume.join(spaces).join(&space))? {
+            if name.starts_with(&format!("PG_{major}_")) {
+                // `pg_tblspc/<oid>` is a link to `tablespaces/<oid>`.
+                let path = Path::new("pg_tblspc").join(&space).join(&name);
+                parents.push((spaces.join(&space).join(&name), path));
+                version = Some(name);
+            }
+        }
     }
-    let version = versions.first().map(|(_, version)| version.clone());
-    let parents = versions.into_iter().map(|(parent, _)| parent);
     let mut homes = Vec::new();
-    for parent in std::iter::once(PathBuf::from("base")).chain(parents) {
-        for name in subdirectories(&pgdata.join(&parent))? {
+    for (place, path) in parents {
+        for name in subdirectories(&volume.join(&place))? {
             if let Ok(database) = name.parse() {
-                homes.push(Home { path: parent.join(name), database, version: version.clone() });
+                let (place, path) = (place.join(&name), path.join(&name));
+                homes.push(Home { place, path, database, version: version.clone() });
             }
         }
     }
     Ok(homes)
 }
 
-/// What lies in a directory, but plain files.
+/// The directories in a directory, not what links lead to; none if it is not there.
 fn subdirectories(directory: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io("read", directory))?,
+    };
     let mut names = Vec::new();
-    for entry in fs::read_dir(directory).map_err(Error::io("read", directory))? {
+    for entry in entries {
         let entry = entry.map_err(Error::io("read", directory))?;
-        if entry.path().is_dir() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             names.push(entry.file_name().to_string_lossy().into_owned());
         }
     }

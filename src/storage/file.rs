@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use super::Watch;
 use crate::error::{Error, Result};
@@ -25,6 +25,23 @@ pub(super) enum Method {
     Copy,
     /// A copy that is written byte by byte, so that nothing is shared.
     Apart,
+}
+
+/// Opens a regular file of a volume for reading. Of what people with access to the volume put there,
+/// nothing leads out of it, and nothing makes the caller wait: links are errors, pipes too.
+pub(crate) fn open_beneath(volume: &Path, file: &Path) -> io::Result<File> {
+    let opened = openat2(
+        File::open(volume)?,
+        file,
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
+    )?;
+    let opened = File::from(opened);
+    match opened.metadata()?.is_file() {
+        true => Ok(opened),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file")),
+    }
 }
 
 /// Makes `to` (which must not exist) the same as `from`: bytes, owner, mode, times. Never follows

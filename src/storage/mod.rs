@@ -30,6 +30,7 @@ use crate::progress::Cancel;
 
 pub use btrfs::Btrfs;
 pub use copy::Copy;
+pub(crate) use file::open_beneath;
 pub use overlay::Overlay;
 pub(crate) use probe::TRIAL;
 pub use probe::{Probe, Tried, probe};
@@ -336,6 +337,6 @@ pub trait Driver: Send + Sync + fmt::Debug {
     /// True if a file of a volume is, block for block, the one of the volume that it is a clone of;
     /// false where it is not, or nobody can tell without reading both.
     fn is_shared(&self, volume: &Path, of: &Path, file: &Path) -> bool {
-        usage::same_blocks(&volume.join(file), &of.join(file)).unwrap_or(false)
+        usage::same_blocks(volume, of, file).unwrap_or(false)
     }
 }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use walkdir::WalkDir;
 
 use super::Usage;
+use super::file::open_beneath;
 use super::tree::walk_error;
 use crate::error::Result;
 
@@ -73,11 +74,12 @@ pub(super) fn of_file(path: &Path) -> std::io::Result<Usage> {
     Ok(usage)
 }
 
-/// True if both files, of one file system, are made of the very same blocks. What is in memory only is
-/// written first.
-pub(super) fn same_blocks(one: &Path, other: &Path) -> std::io::Result<bool> {
-    let extents = |path: &Path| {
-        let map = Fiemap::with_flags(File::open(path)?, FiemapFlags::SYNC);
+/// True if the file of both volumes, which lie in one file system, is made of the very same blocks. What is in memory
+/// only is written first.
+pub(super) fn same_blocks(volume: &Path, other: &Path, file: &Path) -> std::io::Result<bool> {
+    let (ours, theirs) = (open_beneath(volume, file)?, open_beneath(other, file)?);
+    let extents = |file: &File| {
+        let map = Fiemap::with_flags(file, FiemapFlags::SYNC);
         map.map(|extent| {
             let extent = extent?;
             // Where a block is not known, or not the bytes themselves, places say nothing.
@@ -92,5 +94,5 @@ pub(super) fn same_blocks(one: &Path, other: &Path) -> std::io::Result<bool> {
         })
         .collect::<std::io::Result<Vec<_>>>()
     };
-    Ok(extents(one)? == extents(other)? && one.metadata()?.len() == other.metadata()?.len())
+    Ok(extents(&ours)? == extents(&theirs)? && ours.metadata()?.len() == theirs.metadata()?.len())
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::clones::small_source;
-use crate::common::{Clone, FileSystem, LoopFs, Pool, Queries, Sandbox};
+use crate::common::{Clone, FileSystem, LoopFs, Pool, Queries, Sandbox, must};
 
 /// What `clone diff` says of a relation: change, bytes that differ, own bytes.
 fn relation(diff: &Value, name: &str, change: &str) -> Option<(u64, u64)> {
@@ -87,4 +87,31 @@ fn what_a_clone_has_changed_is_told_by_relation() {
         assert_eq!(own > 4 * changed, whole_files, "{driver}: {own} own of {changed} changed");
         pool.json(&["clone", "destroy", "dev"]);
     }
+}
+
+/// A clone's user is a superuser, who may put what he likes into its directory.
+#[test]
+fn links_and_pipes_in_a_clone_lead_nowhere() {
+    let sandbox = Sandbox::new();
+    let (pool, snapshot) = crate::clones::small(&sandbox);
+    let clone = pool.clone_of(&snapshot.id, &["--name", "dev"]);
+    let database =
+        clone.value("postgres", "SELECT oid FROM pg_database WHERE datname = 'postgres'");
+    let class = clone.value("postgres", "SELECT pg_relation_filepath('pg_class')");
+    pool.json(&["clone", "stop", "dev"]);
+    let (map, class) = (format!("base/{database}/pg_filenode.map"), clone.data_dir().join(class));
+    let map = clone.data_dir().join(map);
+    let elsewhere = sandbox.join("elsewhere");
+    std::fs::copy(&map, &elsewhere).unwrap();
+    std::fs::remove_file(&map).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &map).unwrap();
+    let said = pool.run(&["clone", "diff", "dev"]).expect_code(1).json().to_string();
+    assert!(said.contains("pg_filenode.map"), "{said}");
+
+    std::fs::remove_file(&map).unwrap();
+    std::fs::copy(&elsewhere, &map).unwrap();
+    std::fs::remove_file(&class).unwrap();
+    must(std::process::Command::new("mkfifo").arg(&class));
+    let said = pool.run(&["clone", "diff", "dev"]).expect_code(1).json().to_string();
+    assert!(said.contains("no regular file"), "{said}");
 }

@@ -37,7 +37,7 @@ fn every_relations_file_has_the_name_that_the_server_has_for_it() {
     let told: BTreeMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     assert!(told.keys().any(|path| path.starts_with("pg_tblspc/")), "{:?}", told.keys());
     assert!(told.keys().any(|path| path.starts_with("global/")));
-    let names = RelationNames::read(&staging.data_dir(), major()).unwrap();
+    let names = RelationNames::read(&staging.volume(), major()).unwrap();
     let name = |path: &str| {
         let name = names.get(Path::new(path)).unwrap_or_default();
         name.split(" (of ").next().unwrap_or_default().to_owned()

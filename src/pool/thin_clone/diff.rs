@@ -13,6 +13,7 @@ use crate::cluster::{FileMap, RelationNames, is_relation_file};
 use crate::error::{Error, Result};
 use crate::page::BLCKSZ;
 use crate::progress::Cancel;
+use crate::storage::open_beneath;
 
 /// How much of two files is compared at a time.
 const CHUNK: usize = 32 * BLCKSZ;
@@ -90,14 +91,11 @@ impl ThinClone {
             .par_iter()
             .filter_map(|path| {
                 let sizes = (ours.get(*path).copied(), theirs.get(*path).copied());
-                let compared = cancel.check();
-                let compared =
-                    compared.and_then(|()| clone.compare(&snapshot.volume(), path, sizes));
-                compared.transpose()
+                clone.compare(&snapshot.volume(), path, sizes, cancel).transpose()
             })
             .collect::<Result<_>>()?;
-        let names = |pgdata: &Path| RelationNames::read(pgdata, clone.record.major);
-        let names = (names(&clone.data_dir())?, names(&snapshot.data_dir())?);
+        let names = |volume: &Path| RelationNames::read(volume, clone.record.major);
+        let names = (names(&clone.volume())?, names(&snapshot.volume())?);
         Ok(clone.sum_up(differences, &names))
     }
 
@@ -107,6 +105,7 @@ impl ThinClone {
         snapshot: &Path,
         path: &Path,
         sizes: (Option<u64>, Option<u64>),
+        cancel: &Cancel,
     ) -> Result<Option<Difference>> {
         let (volume, driver) = (self.volume(), self.pool.driver.as_ref());
         let (change, changed_bytes) = match sizes {
@@ -116,18 +115,29 @@ impl ThinClone {
                 if driver.is_shared(&volume, snapshot, path) {
                     return Ok(None);
                 }
-                let ours = volume.join(path);
-                match changed_bytes(&ours, &snapshot.join(path)) {
-                    Ok(0) => return Ok(None),
-                    Ok(bytes) => (Change::Changed, bytes),
-                    // A running server has removed it meanwhile.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                    Err(error) => return Err(Error::io("compare", ours)(error)),
+                let failed = || Error::io("compare", volume.join(path));
+                let (ours, theirs) =
+                    match (open_beneath(&volume, path), open_beneath(snapshot, path)) {
+                        // A running server has removed it meanwhile.
+                        (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
+                            return Ok(None);
+                        }
+                        (ours, theirs) => (ours.map_err(failed())?, theirs.map_err(failed())?),
+                    };
+                let changed =
+                    changed_bytes(ours, theirs, cancel).map_err(|error| match cancel.check() {
+                        Ok(()) => failed()(error),
+                        Err(cancelled) => cancelled,
+                    });
+                match changed? {
+                    0 => return Ok(None),
+                    bytes => (Change::Changed, bytes),
                 }
             }
         };
         let own_bytes = match change {
             Change::Gone => Some(0),
+            // Here, too.
             _ => driver.own_bytes(&volume, path).unwrap_or(Some(0)),
         };
         Ok(Some(Difference { path: path.to_path_buf(), change, changed_bytes, own_bytes }))
@@ -207,11 +217,11 @@ fn files(volume: &Path) -> Result<BTreeMap<PathBuf, u64>> {
 }
 
 /// Bytes in blocks that differ, and those that one of the files has more than the other.
-fn changed_bytes(one: &Path, other: &Path) -> io::Result<u64> {
-    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+fn changed_bytes(mut one: File, mut other: File, cancel: &Cancel) -> io::Result<u64> {
     let (mut ours, mut theirs) = (Vec::with_capacity(CHUNK), Vec::with_capacity(CHUNK));
     let mut changed = 0;
     loop {
+        cancel.check().map_err(io::Error::other)?;
         ours.clear();
         theirs.clear();
         one.by_ref().take(CHUNK as u64).read_to_end(&mut ours)?;
@@ -247,17 +257,21 @@ mod tests {
         };
         let blocks = vec![7; CHUNK + 3 * BLCKSZ];
         let one = file("one", &blocks);
-        assert_eq!(changed_bytes(&one, &one).unwrap(), 0);
+        let changed_bytes = |one: &Path, other: &Path| {
+            let (one, other) = (File::open(one).unwrap(), File::open(other).unwrap());
+            super::changed_bytes(one, other, &Cancel::new()).unwrap()
+        };
+        assert_eq!(changed_bytes(&one, &one), 0);
 
         let mut changed = blocks.clone();
         changed[BLCKSZ - 1] = 8;
         changed[CHUNK + BLCKSZ] = 8;
         let two = file("two", &changed);
-        assert_eq!(changed_bytes(&one, &two).unwrap(), 2 * BLCKSZ as u64);
+        assert_eq!(changed_bytes(&one, &two), 2 * BLCKSZ as u64);
 
         let longer = file("longer", &[&blocks[..], &[7; BLCKSZ + 5]].concat());
-        assert_eq!(changed_bytes(&one, &longer).unwrap(), BLCKSZ as u64 + 5);
-        assert_eq!(changed_bytes(&longer, &one).unwrap(), BLCKSZ as u64 + 5);
-        assert_eq!(changed_bytes(&one, &file("none", &[])).unwrap(), blocks.len() as u64);
+        assert_eq!(changed_bytes(&one, &longer), BLCKSZ as u64 + 5);
+        assert_eq!(changed_bytes(&longer, &one), BLCKSZ as u64 + 5);
+        assert_eq!(changed_bytes(&one, &file("none", &[])), blocks.len() as u64);
     }
 }
