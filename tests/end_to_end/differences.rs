@@ -16,8 +16,11 @@ fn relation(diff: &Value, name: &str, change: &str) -> Option<(u64, u64)> {
     found.first().copied()
 }
 
+/// Those that differ.
 fn names(diff: &Value) -> Vec<&str> {
-    diff["relations"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect()
+    let relations = diff["relations"].as_array().unwrap().iter();
+    let differ = relations.filter(|it| it["change"] != "copied");
+    differ.map(|it| it["name"].as_str().unwrap()).collect()
 }
 
 fn size(clone: &Clone, relation: &str) -> u64 {
@@ -34,6 +37,14 @@ fn check(pool: &Pool, snapshot: &str) -> (u64, u64) {
     // The role was made, and the server has written some.
     assert!(names(&fresh).contains(&"pg_catalog.pg_authid"), "{fresh}");
     assert!(fresh["others"]["files"].as_u64().unwrap() > 0);
+
+    // Whatever the server has opened.
+    let copied = fresh["relations"].as_array().unwrap().iter();
+    let copied: Vec<_> = copied.filter(|it| it["change"] == "copied").collect();
+    let overlay = pool.json(&["pool", "status"])["driver"] == "overlay";
+    assert_eq!(!copied.is_empty(), overlay, "{fresh}");
+    let own = |it: &&Value| it["changed_bytes"] == 0 && it["own_bytes"].as_u64() > Some(0);
+    assert!(copied.iter().all(own), "{fresh}");
 
     clone.exec("postgres", "UPDATE people SET email = 'new@example.org' WHERE id = 1");
     clone.exec("postgres", "CREATE TABLE fixtures AS SELECT n FROM generate_series(1, 5000) AS n");

@@ -25,13 +25,13 @@ pub struct CloneDiff {
     pub clone: String,
     /// The snapshot's id.
     pub snapshot: String,
-    /// Relations with a file that differs, those that differ most first.
+    /// Relations with a file that differs or is the clone's own, those that differ most first.
     pub relations: Vec<RelationDiff>,
-    /// All other files that differ: WAL, the state of transactions, a server's own.
+    /// All other such files: WAL, the state of transactions, a server's own.
     pub others: FilesDiff,
 }
 
-/// A relation with a file that differs.
+/// A relation with a file that differs or is the clone's own.
 #[derive(Clone, Debug, Serialize)]
 pub struct RelationDiff {
     /// `database.schema.relation`; the file's path where the catalogs on disk know none.
@@ -53,9 +53,12 @@ pub enum Change {
     New,
     /// The clone has no such file: it was dropped, or written anew.
     Gone,
+    /// No block differs, but the clone holds a copy of its own. With driver `overlay` a file is
+    /// copied when it is opened for writing, and so PostgreSQL opens every relation.
+    Copied,
 }
 
-/// Sums over files that differ.
+/// Sums over files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FilesDiff {
     /// Files.
@@ -66,7 +69,7 @@ pub struct FilesDiff {
     pub own_bytes: Option<u64>,
 }
 
-/// A file that differs.
+/// A file that differs or is the clone's own.
 struct Difference {
     /// In the volume.
     path: PathBuf,
@@ -99,7 +102,7 @@ impl ThinClone {
         Ok(clone.sum_up(differences, &names))
     }
 
-    /// How a file differs, if it does; `sizes` are the clone's and the snapshot's.
+    /// How a file differs, if it does or is the clone's own; `sizes` are the clone's and the snapshot's.
     fn compare(
         &self,
         snapshot: &Path,
@@ -130,7 +133,9 @@ impl ThinClone {
                         Err(cancelled) => cancelled,
                     });
                 match changed? {
-                    0 => return Ok(None),
+                    // A full copy holds nothing but copies.
+                    0 if !driver.capabilities().shares_blocks => return Ok(None),
+                    0 => (Change::Copied, 0),
                     bytes => (Change::Changed, bytes),
                 }
             }
@@ -140,6 +145,9 @@ impl ThinClone {
             // Here, too.
             _ => driver.own_bytes(&volume, path).unwrap_or(Some(0)),
         };
+        if change == Change::Copied && own_bytes.is_none_or(|bytes| bytes == 0) {
+            return Ok(None);
+        }
         Ok(Some(Difference { path: path.to_path_buf(), change, changed_bytes, own_bytes }))
     }
 
@@ -174,8 +182,8 @@ impl ThinClone {
         }
         let mut relations: Vec<_> = relations.into_values().collect();
         relations.sort_by(|one, other| {
-            let by_size = other.files.changed_bytes.cmp(&one.files.changed_bytes);
-            by_size.then_with(|| one.name.cmp(&other.name))
+            let sizes = |it: &RelationDiff| (it.files.changed_bytes, it.files.own_bytes);
+            sizes(other).cmp(&sizes(one)).then_with(|| one.name.cmp(&other.name))
         });
         let (clone, snapshot) = (self.record.id.clone(), self.record.snapshot.clone());
         CloneDiff { clone, snapshot, relations, others }
