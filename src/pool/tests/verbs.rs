@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use super::super::lock::Lock;
 use super::*;
 use crate::error::Error;
 use crate::failpoint::Omission;
@@ -271,6 +272,16 @@ pub(super) fn steps_done(notes: &Path) -> usize {
     fs::read_to_string(notes).unwrap().lines().count()
 }
 
+/// Waits until nobody holds a lock of the pool. A process that crashed while one of its threads was
+/// between `fork` and `exec` leaves them to that copy, for a moment.
+fn await_locks(pool: &Path) {
+    let parents = ["staging", "clones"].map(|name| pool.join(name));
+    let dirs = parents.iter().flat_map(|parent| fs::read_dir(parent).into_iter().flatten());
+    for lock in dirs.map(|dir| dir.unwrap().path().join("lock")).filter(|lock| lock.exists()) {
+        drop(Lock::wait(&lock, "what a crash left").unwrap());
+    }
+}
+
 /// What is there is one of these states, and nothing else is. Returns what the open put right.
 pub(super) fn check(dir: &Path, driver: DriverKind, possible: &[State], port: u16) -> Recovery {
     if !dir.join("pool.json").exists() {
@@ -281,6 +292,7 @@ pub(super) fn check(dir: &Path, driver: DriverKind, possible: &[State], port: u1
         Step::Init.run(dir, DriverChoice::Only(driver), dir, port).unwrap();
         return Recovery::default();
     }
+    await_locks(dir);
     let pool = Pool::open(dir).unwrap();
     let recovered = pool.recovered().clone();
     assert!(recovered.problems.is_empty(), "{recovered:?}");
