@@ -51,7 +51,7 @@ test-zfs: ## test the driver zfs, in a guest that has OpenZFS
 	@tests/zfs_guest/build $(ZFS_GUEST)
 	@# With --package, cargo would build with fewer features, all anew.
 	@tests=$$(cargo test --workspace --features thinveil/zfs $(ZFS_TESTS) --no-run 2>&1 \
-		| tee /dev/stderr | sed -n 's/.*Executable .*(\(.*deps.\(storage\|thinveil\|end_to_end\)-[0-9a-f]*\))/\1/p'); \
+		| tee >(cat >&2) | sed -n 's/.*Executable .*(\(.*deps.\(storage\|thinveil\|end_to_end\)-[0-9a-f]*\))/\1/p'); \
 	[[ -n "$$tests" ]]; \
 	for test in $$tests; do \
 		tests/zfs_guest/run $(ZFS_GUEST) "$$test" --ignored zfs --test-threads 1 \
@@ -103,7 +103,7 @@ fuzz-smoke: prerequisites ## the same for 30 seconds each, as in `make test`
 test-matrix: ## run the end-to-end tests on PostgreSQL 13 to 18, servers from npm
 	@tools/install-prerequisites --tests
 	@# With --test alone, cargo would build with fewer features, all anew.
-	@tests=$$(cargo test --workspace --no-run 2>&1 | tee /dev/stderr \
+	@tests=$$(cargo test --workspace --no-run 2>&1 | tee >(cat >&2) \
 		| sed -n 's/.*Executable tests.end_to_end.main.rs (\(.*\))/\1/p'); \
 	failed=; for major in $(MAJORS); do \
 		echo "PostgreSQL $$major"; \
